@@ -1,0 +1,108 @@
+/**
+ * Lint rules. The layers of the house are a list here: a module may import what stands
+ * before it, never what stands after it; each exception is listed with its reason.
+ */
+import { type OxlintOverride, defineConfig } from 'oxlint'
+
+/** Core's modules from the ground up (docs/architecture.md). */
+const layers = [
+  ['errors', 'units', 'config', 'log', 'os'],
+  ['database'],
+  ['audit', 'metrics', 'duckdb'],
+  ['migrate'],
+  ['analyses'],
+  ['jobs'],
+  ['results', 'datasources', 'schedules'],
+  ['sandbox'],
+  ['executor'],
+  ['scheduler', 'http'],
+  ['backup', 'restore', 'cleanup', 'health'],
+]
+
+/** Sideways or upward edges that are allowed, each with its reason. */
+const allowedEdges: Record<string, readonly string[]> = {
+  // The ground: settings parse sizes and durations and fail with coded errors; os reports coded errors.
+  config: ['errors', 'units', 'os'],
+  log: ['errors', 'units', 'config', 'os'],
+  os: ['errors', 'units'],
+  units: ['errors'],
+  // Reading what a script declares means running its top level, and that happens in a sandbox.
+  analyses: ['sandbox'],
+}
+
+/** The sandbox is the trust boundary: it knows nothing of the rest of the house. */
+const closedModules: Record<string, readonly string[]> = { sandbox: ['units'] }
+
+/** One importer per third-party package: replacing one touches one folder. */
+const packageHomes: Record<string, string> = {
+  'isolated-vm': 'sandbox',
+  '@duckdb/node-api': 'duckdb',
+  pino: 'log',
+}
+
+const coreIsLibrary = {
+  group: ['@oclif/*', 'cli-table3', '**/cli/*', '**/commands/*'],
+  message: 'core is a library: no command line in it',
+}
+
+const modules = layers.flat()
+
+function forbiddenModules(module: string): string[] {
+  const closed = closedModules[module]
+  if (closed) return modules.filter((other) => other !== module && !closed.includes(other))
+  const level = layers.findIndex((layer) => layer.includes(module))
+  return layers
+    .slice(level)
+    .flat()
+    .filter((other) => other !== module && !(allowedEdges[module] ?? []).includes(other))
+}
+
+function restrictions(module: string): NonNullable<OxlintOverride['rules']>[string] {
+  const patterns = forbiddenModules(module).map((other) => ({
+    group: [`../${other}/*`, `../../${other}/*`, `../${other}/**`, `../../${other}/**`],
+    message: `core/${module} stands below or beside core/${other} (see the layers in oxlint.config.ts)`,
+  }))
+  const homes = Object.entries(packageHomes)
+    .filter(([, home]) => home !== module)
+    .map(([name, home]) => ({ name, message: `only core/${home} imports ${name}` }))
+  return ['error', { paths: homes, patterns: [...patterns, coreIsLibrary] }]
+}
+
+export default defineConfig({
+  plugins: ['eslint', 'typescript', 'unicorn', 'oxc', 'import'],
+  options: { typeAware: true },
+  categories: { correctness: 'error' },
+  rules: {
+    'typescript/no-floating-promises': 'error',
+    'typescript/no-misused-promises': 'error',
+    'typescript/await-thenable': 'error',
+    'typescript/switch-exhaustiveness-check': 'error',
+    'import/no-cycle': 'error',
+    'no-console': 'error',
+    eqeqeq: ['error', 'always', { null: 'ignore' }],
+    'no-var': 'error',
+    'prefer-const': 'error',
+  },
+  overrides: [
+    ...modules.map((module) => ({
+      files: [`src/core/${module}/**/*.ts`],
+      rules: {
+        'no-restricted-imports': restrictions(module),
+      },
+    })),
+    {
+      files: ['src/cli/**/*.ts'],
+      rules: {
+        'no-restricted-imports': [
+          'error',
+          { patterns: [{ group: ['**/commands/*'], message: 'cli stands below commands' }] },
+        ],
+      },
+    },
+    {
+      files: ['scripts/**', 'bench/**', 'test/**'],
+      rules: { 'no-console': 'off' },
+    },
+  ],
+  ignorePatterns: ['dist', 'node_modules', 'examples', 'bench/node_modules', '**/*.generated.ts'],
+})

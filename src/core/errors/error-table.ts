@@ -1,0 +1,123 @@
+/**
+ * Every error Kiln can report, in one place: its stable code, the exit code a command ends with,
+ * and whether the same call may succeed when repeated. `docs/errors.md` is kept equal to this
+ * table by a test. Exit codes follow sysexits(3) where one fits, so that systemd units can name
+ * them.
+ */
+export const exitCodes = {
+  ok: 0,
+  no: 1,
+  critical: 2,
+  jobFailed: 20,
+  jobCancelled: 21,
+  jobLimit: 22,
+  jobLost: 23,
+  partial: 24,
+  usage: 64,
+  data: 65,
+  notFound: 66,
+  unavailable: 69,
+  software: 70,
+  cannotCreate: 73,
+  io: 74,
+  temporary: 75,
+  permission: 77,
+  config: 78,
+  waitTimeout: 124,
+  interrupted: 130,
+  terminated: 143,
+} as const
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
+
+interface ErrorDefinition {
+  readonly exitCode: ExitCode
+  readonly retryable: boolean
+  readonly meaning: string
+}
+
+const define = (exitCode: ExitCode, meaning: string, retryable = false): ErrorDefinition => ({
+  exitCode,
+  retryable,
+  meaning,
+})
+
+export const errorTable = {
+  // The command line.
+  USAGE: define(exitCodes.usage, 'the command line is wrong'),
+  CONFIRMATION_MISSING: define(
+    exitCodes.usage,
+    'a confirmation is missing and nobody can be asked',
+  ),
+  INTERRUPTED: define(exitCodes.interrupted, 'SIGINT ended the command'),
+  TERMINATED: define(exitCodes.terminated, 'SIGTERM ended the command'),
+  INTERNAL: define(exitCodes.software, 'a defect in Kiln'),
+
+  // Settings and the machine.
+  SETTING_INVALID: define(exitCodes.config, 'a setting has an impossible value'),
+  NODE_TOO_OLD: define(exitCodes.config, 'the Node.js that runs Kiln is too old'),
+  TOOL_MISSING: define(exitCodes.config, 'a program this command needs is not installed'),
+  FILE_NOT_FOUND: define(exitCodes.notFound, 'a named file does not exist'),
+  FILE_UNREADABLE: define(exitCodes.io, 'a file cannot be read'),
+  FILE_UNWRITABLE: define(exitCodes.cannotCreate, 'a file or folder cannot be created'),
+  DISK_FULL: define(exitCodes.cannotCreate, 'no space is left on the device', true),
+  PERMISSION_DENIED: define(exitCodes.permission, 'a file mode or a database privilege forbids it'),
+
+  // The database.
+  DATABASE_CONNECTION_FAILED: define(exitCodes.unavailable, 'the database cannot be reached', true),
+  DATABASE_AUTHENTICATION_FAILED: define(
+    exitCodes.permission,
+    'the database refuses the user or the password',
+  ),
+  DATABASE_NOT_FOUND: define(exitCodes.notFound, 'the server has no such database'),
+  DATABASE_BUSY: define(exitCodes.temporary, 'the server has no free connection or recovers', true),
+  DATABASE_VERSION_UNSUPPORTED: define(exitCodes.config, 'the server is older than Postgres 14'),
+  DATABASE_ERROR: define(exitCodes.software, 'the database refused a statement of Kiln'),
+  PRIVATE_POSTGRES_FAILED: define(exitCodes.unavailable, 'the private Postgres does not start'),
+  PRIVATE_POSTGRES_MISSING: define(
+    exitCodes.config,
+    'no Postgres binaries for this platform or for this data folder',
+  ),
+  LOCK_TIMEOUT: define(exitCodes.temporary, 'another command holds the lock', true),
+
+  // Migrations.
+  SCHEMA_MISSING: define(exitCodes.config, 'the database has not been migrated'),
+  SCHEMA_OUTDATED: define(exitCodes.config, 'the database lacks migrations of this program'),
+  SCHEMA_NEWER: define(exitCodes.config, 'the database schema is newer than this program'),
+  MIGRATION_DRIFT: define(exitCodes.no, 'an applied migration file was changed'),
+  MIGRATION_FAILED: define(exitCodes.no, 'a migration failed and was rolled back'),
+  MIGRATION_NOT_FOUND: define(exitCodes.notFound, 'there is no such migration'),
+  MIGRATION_INVALID: define(exitCodes.data, 'a migration file cannot be read as one'),
+  MIGRATION_IRREVERSIBLE: define(exitCodes.data, 'a migration has no down part'),
+
+  // Analyses.
+  ANALYSIS_NOT_FOUND: define(exitCodes.notFound, 'there is no such analysis'),
+  ANALYSIS_AMBIGUOUS: define(exitCodes.usage, 'several projects have an analysis of this name'),
+  ANALYSIS_EXISTS: define(exitCodes.data, 'the project has an analysis of this name'),
+  ANALYSIS_INACTIVE: define(exitCodes.data, 'the analysis is disabled'),
+  ANALYSIS_INVALID: define(exitCodes.no, 'the script is not a valid analysis'),
+  VERSION_NOT_FOUND: define(exitCodes.notFound, 'the analysis has no such version'),
+  PARAMETER_INVALID: define(exitCodes.data, 'a parameter is missing, unknown or of a wrong type'),
+  DEPENDENCY_MISSING: define(exitCodes.data, 'a declared datasource or analysis does not exist'),
+
+  // Jobs.
+  JOB_NOT_FOUND: define(exitCodes.notFound, 'there is no such job'),
+  JOB_FAILED: define(exitCodes.jobFailed, 'the job failed'),
+  JOB_CANCELLED: define(exitCodes.jobCancelled, 'the job was cancelled'),
+  JOB_LIMIT: define(exitCodes.jobLimit, 'the job hit its time, memory, CPU or result limit'),
+  JOB_LOST: define(exitCodes.jobLost, 'the executor of the job died', true),
+  JOB_NOT_FINISHED: define(exitCodes.no, 'the job has not finished'),
+  WAIT_TIMEOUT: define(exitCodes.waitTimeout, 'the time to wait ran out, the job goes on', true),
+  LIMITS_FULL: define(exitCodes.temporary, 'a concurrency limit leaves no room now', true),
+  RESULT_UNAVAILABLE: define(exitCodes.io, 'the stored result cannot be read here'),
+  SANDBOX_FAILED: define(exitCodes.software, 'a sandbox process does not start'),
+
+  // Datasources.
+  DATASOURCE_NOT_FOUND: define(exitCodes.notFound, 'the project has no such datasource'),
+  DATASOURCE_EXISTS: define(exitCodes.data, 'the project has a datasource of this name'),
+  DATASOURCE_INVALID: define(exitCodes.data, 'a datasource is not described correctly'),
+  DATASOURCE_UNAVAILABLE: define(exitCodes.unavailable, 'a datasource cannot be reached', true),
+  DATASOURCE_KEY_MISSING: define(exitCodes.config, 'the key file of stored secrets is missing'),
+} as const satisfies Record<string, ErrorDefinition>
+
+export type ErrorCode = keyof typeof errorTable
