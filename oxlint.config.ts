@@ -2,7 +2,7 @@
  * Lint rules. The layers of the house are a list here: a module may import what stands
  * before it, never what stands after it; each exception is listed with its reason.
  */
-import { type OxlintOverride, defineConfig } from 'oxlint'
+import { defineConfig } from 'oxlint'
 
 /** Core's modules from the ground up (docs/architecture.md). */
 const layers = [
@@ -57,7 +57,12 @@ function forbiddenModules(module: string): string[] {
     .filter((other) => other !== module && !(allowedEdges[module] ?? []).includes(other))
 }
 
-function restrictions(module: string): NonNullable<OxlintOverride['rules']>[string] {
+interface Restrictions {
+  paths: { name: string; message: string }[]
+  patterns: { group: string[]; message: string }[]
+}
+
+function restrictions(module: string): ['error', Restrictions] {
   const patterns = forbiddenModules(module).map((other) => ({
     group: [`../${other}/*`, `../../${other}/*`, `../${other}/**`, `../../${other}/**`],
     message: `core/${module} stands below or beside core/${other} (see the layers in oxlint.config.ts)`,
