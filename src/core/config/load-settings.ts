@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseEnv } from 'node:util'
+import { KilnError, errorCodeOf, messageOf } from '../errors/index.ts'
+import {
+  type SettingDefinition,
+  type SettingKey,
+  type Settings,
+  settingAliases,
+  settingTable,
+} from './setting-table.ts'
+
+export interface SettingsInput {
+  /** Values of command-line flags, by setting; they win over everything. */
+  readonly flags?: Partial<Record<SettingKey, string>>
+  readonly environment?: NodeJS.ProcessEnv
+  /** Folder in which `.env` files are looked for. */
+  readonly folder?: string
+}
+
+export interface LoadedSettings {
+  readonly settings: Settings
+  /** Where each value came from: `flag`, `environment`, a file's name, or `default`. */
+  readonly sources: Readonly<Record<SettingKey, string>>
+}
+
+interface Found {
+  readonly text: string
+  readonly source: string
+}
+
+/**
+ * Reads all settings: flags, then environment, then NAME_FILE, then `.env.<ENVIRONMENT>`, then
+ * `.env`, then defaults. An empty value counts as unset, as cron and CI files write it.
+ *
+ * @throws KilnError SETTING_INVALID for a value that cannot be, FILE_UNREADABLE for a NAME_FILE.
+ */
+export function loadSettings(input: SettingsInput = {}): LoadedSettings {
+  const environment = input.environment ?? process.env
+  const folder = input.folder ?? process.cwd()
+  const dotEnv = readEnvFile(path.join(folder, '.env'))
+  const named = environment.ENVIRONMENT || dotEnv?.ENVIRONMENT || 'production'
+  const layers: readonly (readonly [string, Readonly<Record<string, string | undefined>>])[] = [
+    ['environment', environment],
+    [`.env.${named}`, readEnvFile(path.join(folder, `.env.${named}`)) ?? {}],
+    ['.env', dotEnv ?? {}],
+  ]
+
+  const values: Record<string, unknown> = {}
+  const sources: Record<string, string> = {}
+  for (const key of Object.keys(settingTable) as SettingKey[]) {
+    const definition: SettingDefinition<unknown> = settingTable[key]
+    const fromFlag = input.flags?.[key]
+    const found: Found | undefined =
+      fromFlag === undefined ? find(definition.name, layers) : { text: fromFlag, source: 'flag' }
+    values[key] = found ? parse(definition, found) : definition.fallback()
+    sources[key] = found?.source ?? 'default'
+  }
+  return { settings: values as Settings, sources: sources as Record<SettingKey, string> }
+}
+
+function find(
+  name: string,
+  layers: readonly (readonly [string, Readonly<Record<string, string | undefined>>])[],
+): Found | undefined {
+  for (const [source, values] of layers) {
+    for (const candidate of [name, ...(settingAliases[name] ?? [])]) {
+      const text = values[candidate]?.trim()
+      if (text) return { text, source }
+      const file = values[`${candidate}_FILE`]?.trim()
+      // LOG_FILE is a setting of its own, not the file of a setting LOG.
+      if (file && !isSettingName(`${candidate}_FILE`))
+        return { text: readSecret(candidate, file), source: file }
+    }
+  }
+  return undefined
+}
+
+const settingNames = new Set(Object.values(settingTable).map((definition) => definition.name))
+const isSettingName = (name: string): boolean => settingNames.has(name)
+
+function readSecret(name: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    throw new KilnError('FILE_UNREADABLE', `cannot read ${file}, named by ${name}_FILE`, {
+      hint: `make the file readable for this user, or unset ${name}_FILE`,
+      cause: error,
+    })
+  }
+}
+
+function readEnvFile(file: string): Record<string, string | undefined> | undefined {
+  let content: string
+  try {
+    content = readFileSync(file, 'utf8')
+  } catch (error) {
+    if (errorCodeOf(error) === 'ENOENT') return undefined
+    throw new KilnError('FILE_UNREADABLE', `cannot read ${file}: ${messageOf(error)}`, {
+      hint: 'make the file readable for this user, or remove it',
+      cause: error,
+    })
+  }
+  return parseEnv(content)
+}
+
+function parse(definition: SettingDefinition<unknown>, found: Found): unknown {
+  const value = definition.parse(found.text)
+  if (value !== undefined) return value
+  const shown = definition.isSecret ? 'its value' : JSON.stringify(found.text)
+  throw new KilnError(
+    'SETTING_INVALID',
+    `${definition.name}: ${shown} is not ${definition.expected}`,
+    {
+      hint: `correct ${definition.name} in ${found.source === 'environment' ? 'the environment' : found.source}`,
+    },
+  )
+}

@@ -1,0 +1,14 @@
+/**
+ * The machine: clock, files, processes, where the program lies. The rest of core asks here, so
+ * that tests need no global mocks.
+ */
+export { type Clock, systemClock } from './clock.ts'
+export {
+  ensurePrivateFolder,
+  fileError,
+  fileExists,
+  syncFolder,
+  writeFileAtomically,
+} from './files.ts'
+export { packageRoot, processEntry } from './package-root.ts'
+export { type ProcessIdentity, currentProcessIdentity, isProvablyGone } from './process-identity.ts'
