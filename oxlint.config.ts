@@ -81,7 +81,10 @@ export default defineConfig({
     'typescript/no-floating-promises': 'error',
     'typescript/no-misused-promises': 'error',
     'typescript/await-thenable': 'error',
-    'typescript/switch-exhaustiveness-check': 'error',
+    'typescript/switch-exhaustiveness-check': [
+      'error',
+      { considerDefaultExhaustiveForUnions: true },
+    ],
     'import/no-cycle': 'error',
     'no-console': 'error',
     eqeqeq: ['error', 'always', { null: 'ignore' }],
