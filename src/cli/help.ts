@@ -26,15 +26,20 @@ class KilnCommandHelp extends CommandHelp {
     const own =
       (this.command as { exitCodeHelp?: readonly (readonly [number, string])[] }).exitCodeHelp ?? []
     const codes = new Map([...commonExitCodes, ...own])
-    const lines = (pairs: Iterable<readonly [string | number, string]>) =>
-      [...pairs].map(([key, text]) => ({ name: String(key), description: text }))
+    const section = (header: string, pairs: Iterable<readonly [string | number, string]>) => ({
+      header,
+      generate: () => ({
+        header,
+        body: [...pairs].map(([key, text]): [string, string] => [String(key), text]),
+      }),
+    })
     return [
       ...super.sections(),
-      {
-        header: 'EXIT CODES',
-        generate: () => lines([...codes].sort(([a], [b]) => a - b)),
-      },
-      { header: 'ENVIRONMENT', generate: () => lines(environment) },
+      section(
+        'EXIT CODES',
+        [...codes].sort(([a], [b]) => a - b),
+      ),
+      section('ENVIRONMENT', environment),
     ]
   }
 }

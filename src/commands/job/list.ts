@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
 import { listFlags } from '../../cli/flags/list.ts'
 import type { Output } from '../../cli/output/output.ts'
+import { plainText } from '../../cli/output/render.ts'
 import { jobColumns, jobJson } from '../../cli/views/job.ts'
 import { jobStatuses, listJobs } from '../../core/jobs/index.ts'
 
@@ -34,7 +35,7 @@ export default class JobList extends KilnCommand<typeof JobList> {
       items: jobs.map(jobJson),
       columns: jobColumns,
       nextCursor,
-      name: (job) => String(job.id),
+      name: (job) => plainText(job.id),
       empty: 'no jobs',
     }
   }
