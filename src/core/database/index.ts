@@ -11,5 +11,6 @@ export {
   withDatabaseErrors,
 } from './database.ts'
 export { databaseError, isConnectionLost } from './database-errors.ts'
+export { Listener, type ListenerOptions } from './listener.ts'
 export type { DB } from './schema.generated.ts'
 export { typeParsers } from './type-parsers.ts'
