@@ -117,6 +117,7 @@ export const errorTable = {
   DATASOURCE_EXISTS: define(exitCodes.data, 'the project has a datasource of this name'),
   DATASOURCE_INVALID: define(exitCodes.data, 'a datasource is not described correctly'),
   DATASOURCE_UNAVAILABLE: define(exitCodes.unavailable, 'a datasource cannot be reached', true),
+  DATASOURCE_ERROR: define(exitCodes.data, 'a datasource or DuckDB refused a statement or failed'),
   DATASOURCE_KEY_MISSING: define(exitCodes.config, 'the key file of stored secrets is missing'),
 } as const satisfies Record<string, ErrorDefinition>
 

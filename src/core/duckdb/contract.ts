@@ -1,0 +1,140 @@
+/** The public types of the DuckDB module and of everything else that answers with rows. */
+
+/** Formats of input files. */
+export type FileFormat = 'csv' | 'json' | 'jsonl' | 'parquet'
+
+/** A DuckDB file that the job may read, known to its SQL under `name`. */
+export interface AttachedDatabase {
+  readonly name: string
+  readonly path: string
+}
+
+/** Files that the job may read as the view `name`; they lie inside the job's folder. */
+export interface FileView {
+  readonly name: string
+  readonly files: readonly string[]
+  readonly format: FileFormat
+}
+
+export interface DuckdbProcessOptions {
+  /** The job's own folder, mode 0700, existing; everything DuckDB spills or exports goes there. */
+  readonly folder: string
+  /** DuckDB's memory_limit; the process may use 512 MB more before the kernel refuses it memory. */
+  readonly memoryLimitBytes: number
+  readonly threads: number
+  readonly nodePath: string
+  readonly entryPath: string
+  /** Opened read-only. */
+  readonly attach?: readonly AttachedDatabase[]
+  readonly views?: readonly FileView[]
+  /** Numeric account of the process; needs root, and the folder must belong to it. */
+  readonly uid?: number
+  /** Most bytes DuckDB may spill to disk; 10 GB unless told. */
+  readonly maxTempBytes?: number
+}
+
+export interface RowOptions {
+  /** Decimals as strings with all their digits instead of the nearest number. */
+  readonly exact?: boolean
+  /** A query with more rows fails; nothing is ever cut off silently. */
+  readonly maxRows?: number
+  /** Most bytes of JSON text in one answer; 48 MB unless told. */
+  readonly maxBytes?: number
+}
+
+export interface DuckdbRowOptions extends RowOptions {
+  /** The attached database in which unqualified names are looked up; the scratch one unless told. */
+  readonly catalog?: string
+}
+
+/** Rows in batches; the next batch is produced when it is asked for. */
+export interface RowStream {
+  /** JSON text of an array of row objects, or null after the last row. */
+  next(signal: AbortSignal): Promise<string | null>
+  /** Ends the stream early or late; safe to repeat. */
+  close(): Promise<void>
+}
+
+/** A column of a CSV file: how DuckDB reads it and, where that is not enough, what becomes of it. */
+export interface CsvColumn {
+  readonly name: string
+  /** Type in which `read_csv` reads the field. */
+  readonly readAs: string
+  /** Expression over the field `$field` that makes the final value; the field itself unless told. */
+  readonly expression?: string
+  /** Digits decide the type: read as text, becomes DECIMAL(38, largest scale found), or is refused. */
+  readonly isOpenDecimal?: boolean
+}
+
+export interface LoadCsv {
+  /** A CSV file without a header, NULL as unquoted `\N`, inside the job's folder. */
+  readonly path: string
+  readonly table: string
+  readonly columns: readonly CsvColumn[]
+  /** Rows that were written; another number in the table fails the load. */
+  readonly rowCount: number
+  /** Bytes of the longest row. */
+  readonly maxRowBytes: number
+}
+
+export interface TableInfo {
+  readonly database: string
+  readonly schema: string
+  readonly name: string
+  readonly kind: 'table' | 'view'
+}
+
+export interface ColumnInfo {
+  readonly name: string
+  readonly type: string
+  readonly isNullable: boolean
+}
+
+/**
+ * One DuckDB instance in a process of its own, for one job. Every method rejects with KilnError
+ * DATASOURCE_ERROR when DuckDB refuses or the process dies, and with the signal's reason when it is
+ * aborted: the statement is interrupted and, if that has no effect within a second, the process is
+ * killed.
+ */
+export interface DuckdbProcess {
+  readonly pid: number
+  /** JSON text of the array of rows; the mapping is in docs/datasources.md. */
+  query(
+    sql: string,
+    params: readonly unknown[],
+    options: DuckdbRowOptions,
+    signal: AbortSignal,
+  ): Promise<string>
+  stream(
+    sql: string,
+    params: readonly unknown[],
+    options: DuckdbRowOptions & { readonly batchSize: number },
+    signal: AbortSignal,
+  ): Promise<RowStream>
+  /** Rows changed by a statement; 0 for one that changes none. */
+  exec(sql: string, params: readonly unknown[], signal: AbortSignal): Promise<{ rowCount: number }>
+  /** Creates the table from the CSV file in one transaction, all of it or nothing. */
+  loadCsv(load: LoadCsv, signal: AbortSignal): Promise<{ rowCount: number }>
+  /** Creates the table from a query over an attached database or a view. */
+  loadQuery(
+    load: {
+      readonly sql: string
+      readonly params: readonly unknown[]
+      readonly table: string
+      readonly catalog?: string
+    },
+    signal: AbortSignal,
+  ): Promise<{ rowCount: number }>
+  tables(signal: AbortSignal): Promise<readonly TableInfo[]>
+  describe(table: string, signal: AbortSignal): Promise<readonly ColumnInfo[]>
+  /** Writes a table or view to a new file in the job's folder; the format follows the extension. */
+  exportTable(
+    table: string,
+    file: string,
+    signal: AbortSignal,
+  ): Promise<{ rowCount: number; path: string; sizeBytes: number }>
+  /** Peak resident memory so far, in bytes; 0 where unknown. */
+  peakMemoryBytes(): number
+  /** Kills the process and waits until it is gone; safe to repeat. */
+  stop(): Promise<void>
+}
