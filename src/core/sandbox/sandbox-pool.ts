@@ -1,0 +1,238 @@
+import { Accounts, type AccountStats } from './accounts.ts'
+import { Sandbox } from './sandbox.ts'
+import { SandboxProcess } from './sandbox-process.ts'
+import { SandboxUnavailableError } from './sandbox-unavailable-error.ts'
+import { startCommand } from './start-command.ts'
+
+export interface SandboxPoolOptions {
+  /** The built entry file of the sandbox process. */
+  readonly entryPath: string
+  /** The Node that runs it; 24 or newer. */
+  readonly nodePath: string
+  /** Sandboxes that are kept for reuse: as many as jobs run at a time. */
+  readonly size: number
+  /** Fresh ones that are started ahead of need. */
+  readonly warm: number
+  /** The largest memory limit and CPU limit a job will have; the ulimits follow from them. */
+  readonly maxMemoryBytes?: number
+  readonly maxCpuMs?: number
+  readonly log?: (level: 'warn' | 'info', fields: Record<string, unknown>, message: string) => void
+}
+
+export interface SandboxPoolStats {
+  readonly size: number
+  /** Running a job. */
+  readonly busy: number
+  /** Waiting for the next job of their project. */
+  readonly idle: number
+  /** Started, of no project yet. */
+  readonly fresh: number
+  /** Processes started since the pool exists. */
+  readonly started: number
+  readonly account: AccountStats
+}
+
+/** One process and what the pool knows about it. */
+interface Slot {
+  readonly process: SandboxProcess
+  readonly uid: number | undefined
+  readonly startedResidentBytes: number
+  projectId: string | undefined
+  state: 'free' | 'busy'
+  jobs: number
+}
+
+/** Whatever a job leaves behind in its process is gone after this many. */
+const maxJobs = 200
+/** Growth of a process over its start, past which a fresh one is cheaper to trust. */
+const maxGrowthBytes = 100 * 1024 ** 2
+/** After a job ends, spares are started once things are quiet: the next job comes first. */
+const topUpDelayMs = 20
+
+/**
+ * Keeps sandbox processes: fresh ones ahead of need, used ones for the next job of the same project.
+ * A process never serves two projects. `size` bounds what is kept, not what can be acquired: a job
+ * that waits for a child job must not wait for its own slot.
+ */
+export class SandboxPool {
+  private readonly options: SandboxPoolOptions
+  private readonly slots = new Set<Slot>()
+  private readonly accounts = new Accounts()
+  /** Spares that are being started and that nobody has asked for yet. */
+  private readonly coming = new Set<Promise<Slot>>()
+  private starting = 0
+  private started = 0
+  private isStopped = false
+  private topUpTimer: NodeJS.Timeout | undefined
+
+  constructor(options: SandboxPoolOptions) {
+    this.options = options
+  }
+
+  /**
+   * Starts the spares.
+   *
+   * @throws SandboxUnavailableError when a process does not start.
+   */
+  async start(): Promise<void> {
+    this.topUp(this.options.size)
+    await Promise.all(this.coming)
+  }
+
+  /** Ends all processes, also those that run a job; resolves when they are gone. Safe to repeat. */
+  async stop(): Promise<void> {
+    this.isStopped = true
+    clearTimeout(this.topUpTimer)
+    await Promise.all([...this.slots].map((slot) => slot.process.kill()))
+  }
+
+  /**
+   * A sandbox for one job of a project, the last one that served it if there is one. The caller
+   * releases it.
+   *
+   * @throws SandboxUnavailableError, or the signal's reason.
+   */
+  async acquire(projectId: string, signal?: AbortSignal): Promise<Sandbox> {
+    let slot = this.findFree(projectId)
+    while (!slot) {
+      signal?.throwIfAborted()
+      const started = await this.nextStarted()
+      // While this waited, another caller may have found it free.
+      if (started.state === 'free' && started.process.isAlive) slot = started
+    }
+    signal?.throwIfAborted()
+    slot.state = 'busy'
+    slot.projectId = projectId
+    slot.process.setHolding(true)
+    this.topUp(this.options.size)
+    return new Sandbox(slot.process, (isReusable) => this.release(slot, isReusable))
+  }
+
+  stats(): SandboxPoolStats {
+    const slots = [...this.slots]
+    return {
+      size: this.options.size,
+      busy: slots.filter((slot) => slot.state === 'busy').length,
+      idle: slots.filter((slot) => slot.state === 'free' && slot.projectId !== undefined).length,
+      fresh: slots.filter((slot) => slot.state === 'free' && slot.projectId === undefined).length,
+      started: this.started,
+      account: this.accounts.stats(),
+    }
+  }
+
+  /** The project's own, the last used first (its memory is warm), else a fresh one. */
+  private findFree(projectId: string): Slot | undefined {
+    const free = [...this.slots].filter((slot) => slot.state === 'free' && slot.process.isAlive)
+    const own = free.findLast((slot) => slot.projectId === projectId)
+    return own ?? free.find((slot) => slot.projectId === undefined)
+  }
+
+  private release(slot: Slot, isReusable: boolean): void {
+    slot.state = 'free'
+    slot.jobs += 1
+    // Moves it to the end: the order of the set is the order of last use.
+    if (this.slots.delete(slot)) this.slots.add(slot)
+    slot.process.setHolding(false)
+    if (!isReusable || this.isWorn(slot)) void slot.process.kill()
+    else this.evictBeyondSize()
+    if (this.isStopped) return
+    clearTimeout(this.topUpTimer)
+    // A spare beyond `size` serves the next project that has no sandbox yet.
+    this.topUpTimer = setTimeout(() => this.topUp(this.options.size + this.options.warm), topUpDelayMs)
+    this.topUpTimer.unref()
+  }
+
+  private isWorn(slot: Slot): boolean {
+    const usage = slot.process.readUsage()
+    return (
+      slot.jobs >= maxJobs ||
+      (usage !== undefined &&
+        (usage.residentBytes > slot.startedResidentBytes + maxGrowthBytes ||
+          // The ulimit counts the whole life of the process: leave a whole job's share.
+          usage.cpuMs > this.maxCpuMs))
+    )
+  }
+
+  /** Ends the used ones that were idle longest. */
+  private evictBeyondSize(): void {
+    const idle = [...this.slots].filter(
+      (slot) => slot.state === 'free' && slot.projectId !== undefined && slot.process.isAlive,
+    )
+    const busy = [...this.slots].filter((slot) => slot.state === 'busy').length
+    const excess = busy + idle.length - this.options.size
+    for (const slot of idle.slice(0, Math.max(0, excess))) void slot.process.kill()
+  }
+
+  /** How many fresh ones to start so that `warm` are there, within `limit` processes. */
+  private missing(limit: number): number {
+    const fresh = [...this.slots].filter(
+      (slot) => slot.state === 'free' && slot.projectId === undefined,
+    ).length
+    const room = limit - this.slots.size - this.starting
+    return Math.max(0, Math.min(this.options.warm - fresh - this.starting, room))
+  }
+
+  private topUp(limit: number): void {
+    if (this.isStopped) return
+    for (let count = this.missing(limit); count > 0; count -= 1) {
+      const slot = this.addSlot()
+      this.coming.add(slot)
+      slot
+        .catch((error: unknown) => {
+          // The next acquire starts its own, and tells its caller.
+          const text = error instanceof Error ? error.message : String(error)
+          this.options.log?.('warn', { error: text }, 'cannot start a spare sandbox')
+        })
+        .finally(() => this.coming.delete(slot))
+    }
+  }
+
+  /** A spare that is on its way already, else one started for this. */
+  private nextStarted(): Promise<Slot> {
+    const [coming] = this.coming
+    if (!coming) return this.addSlot()
+    this.coming.delete(coming)
+    return coming
+  }
+
+  private async addSlot(): Promise<Slot> {
+    if (this.isStopped) throw new SandboxUnavailableError('the sandboxes have been stopped')
+    this.starting += 1
+    try {
+      const command = startCommand({
+        nodePath: this.options.nodePath,
+        entryPath: this.options.entryPath,
+        maxMemoryBytes: this.options.maxMemoryBytes ?? 256 * 1024 ** 2,
+        cpuSeconds: Math.ceil((2 * this.maxCpuMs) / 1000) + 10,
+      })
+      const { process, uid } = await this.accounts.start(command)
+      this.started += 1
+      const slot: Slot = {
+        process,
+        uid,
+        startedResidentBytes: process.readUsage()?.residentBytes ?? 0,
+        projectId: undefined,
+        state: 'free',
+        jobs: 0,
+      }
+      this.slots.add(slot)
+      process.setHolding(false)
+      void process.exited.then(() => {
+        this.slots.delete(slot)
+        this.accounts.free(uid)
+      })
+      // It was stopped meanwhile; `stop` has not seen this one.
+      if (this.isStopped) {
+        await process.kill()
+        throw new SandboxUnavailableError('the sandboxes have been stopped')
+      }
+      return slot
+    } finally {
+      this.starting -= 1
+    }
+  }
+
+  private get maxCpuMs(): number {
+    return this.options.maxCpuMs ?? 601_000
+  }
+}

@@ -1,0 +1,152 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import { type Frame, FrameReader, encodeFrame, frameKinds } from './frames.ts'
+import { type ProcessUsage, UsageReader } from './process-usage.ts'
+import { SandboxUnavailableError } from './sandbox-unavailable-error.ts'
+import type { StartCommand } from './start-command.ts'
+
+export interface SandboxProcessOptions {
+  readonly command: StartCommand
+  /** A numeric account of its own; undefined runs it as the caller. */
+  readonly uid: number | undefined
+}
+
+/** How a process ended. */
+export interface ProcessExit {
+  readonly exitCode: number | null
+  readonly signal: NodeJS.Signals | null
+  /** The beginning of what it wrote to stderr: Node's own words, never the script's. */
+  readonly errorText: string
+}
+
+/** A start takes 60 ms; ten seconds is a machine that is stuck. */
+const startTimeoutMs = 10_000
+const maxErrorChars = 4096
+
+/** A sandbox process: frames in, frames out, its end. Knows nothing of jobs. */
+export class SandboxProcess {
+  /** Resolves when the process is gone. */
+  readonly exited: Promise<ProcessExit>
+  onFrame: (frame: Frame) => void = () => undefined
+  /** Called before the process is killed for what it sent. */
+  onBrokenFrame: (message: string) => void = () => undefined
+  private readonly child: ChildProcess
+  private readonly input: Writable
+  private usage: UsageReader | undefined
+  private errorText = ''
+  private isGone = false
+
+  private constructor({ command, uid }: SandboxProcessOptions) {
+    this.child = spawn(command.file, command.args, {
+      cwd: '/',
+      // Nothing of ours: no secret, no proxy, no NODE_OPTIONS.
+      env: {},
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+    })
+    this.exited = this.watchExit()
+    this.child.stdout?.resume()
+    this.child.stderr?.setEncoding('latin1').on('data', (text: string) => {
+      // The first words tell; a long trace may follow.
+      this.errorText = (this.errorText + text).slice(0, maxErrorChars)
+    })
+    this.input = this.child.stdio[3] as Writable
+    // A process that is gone answers with EPIPE; its exit tells the rest.
+    this.input?.on('error', () => undefined)
+    this.read(this.child.stdio[4] as Readable)
+  }
+
+  /**
+   * Starts a process and waits until it can take a job.
+   *
+   * @throws SandboxUnavailableError with what the process said.
+   */
+  static async start(options: SandboxProcessOptions): Promise<SandboxProcess> {
+    const started = new SandboxProcess(options)
+    let timer: NodeJS.Timeout | undefined
+    const ready = new Promise<true>((resolve) => {
+      started.onFrame = (frame) => frame.kind === frameKinds.ready && resolve(true)
+    })
+    const timeout = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), startTimeoutMs)
+    })
+    const outcome = await Promise.race([ready, timeout, started.exited])
+    clearTimeout(timer)
+    if (outcome === true) {
+      started.usage = UsageReader.open(started.pid)
+      return started
+    }
+    await started.kill()
+    const lines = started.errorText.trim().split('\n')
+    const said = lines.find((line) => /error|denied|not found/i.test(line)) ?? lines[0] ?? ''
+    const reason = outcome === false ? 'no answer' : `it ended at once (${exitOf(outcome)})`
+    throw new SandboxUnavailableError(`a sandbox does not start: ${said.trim() || reason}`)
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0
+  }
+
+  get isAlive(): boolean {
+    return !this.isGone
+  }
+
+  /** Undefined where the system does not tell. */
+  readUsage(): ProcessUsage | undefined {
+    return this.isGone ? undefined : this.usage?.read()
+  }
+
+  send(kind: number, id: number, text: string): void {
+    if (!this.isGone) this.input.write(encodeFrame(kind, id, text))
+  }
+
+  /** Ends the process at once, whatever it does; resolves when it is gone. */
+  async kill(): Promise<void> {
+    if (!this.isGone) this.child.kill('SIGKILL')
+    await this.exited
+  }
+
+  /** Keeps the event loop of the caller alive, or not: an idle sandbox must not. */
+  setHolding(isHolding: boolean): void {
+    const streams = [this.child, ...this.child.stdio] as ({ ref?(): void; unref?(): void } | null)[]
+    for (const stream of streams) {
+      if (isHolding) stream?.ref?.()
+      else stream?.unref?.()
+    }
+  }
+
+  private read(output: Readable): void {
+    const reader = new FrameReader((frame) => this.onFrame(frame))
+    output?.on('error', () => undefined).on('data', (chunk: Buffer) => {
+      try {
+        reader.push(chunk)
+      } catch (error) {
+        output.destroy()
+        this.onBrokenFrame(error instanceof Error ? error.message : String(error))
+        void this.kill()
+      }
+    })
+  }
+
+  private watchExit(): Promise<ProcessExit> {
+    return new Promise((resolve) => {
+      const end = (exitCode: number | null, signal: NodeJS.Signals | null) => {
+        if (this.isGone) return
+        this.isGone = true
+        this.usage?.close()
+        resolve({ exitCode, signal, errorText: this.errorText })
+      }
+      this.child.once('error', (error) => {
+        this.errorText += error.message
+        end(null, null)
+      })
+      // `close` comes when the pipes have been read to their end; something that inherited a pipe
+      // must not hold it up.
+      this.child.once('close', end)
+      this.child.once('exit', (exitCode, signal) => setTimeout(end, 100, exitCode, signal).unref())
+    })
+  }
+}
+
+export const exitOf = ({ exitCode, signal }: ProcessExit): string =>
+  signal === null ? `exit code ${exitCode}` : `signal ${signal}`
