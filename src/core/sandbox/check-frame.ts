@@ -70,7 +70,8 @@ export function checkProgress(text: string): [fraction: number, message: string 
 /** @param hostCodes codes of host calls that failed in this job. */
 export function checkFailure(text: string, hostCodes: ReadonlySet<string>): SandboxError {
   const value = parse(text) as Record<string, unknown> | null
-  if (typeof value !== 'object' || value === null) throw new BrokenFrameError('no error in a failure')
+  if (typeof value !== 'object' || value === null)
+    throw new BrokenFrameError('no error in a failure')
   const string = (field: string, most: number): string =>
     typeof value[field] === 'string' ? storable(value[field], most) : ''
   const code = string('code', 100)
@@ -126,4 +127,5 @@ const place = (value: unknown): number | null =>
   Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : null
 
 /** Postgres stores no NUL in text. */
-const storable = (text: string, most: number): string => text.slice(0, most).replaceAll('\0', '\u2400')
+const storable = (text: string, most: number): string =>
+  text.slice(0, most).replaceAll('\0', '\u2400')

@@ -39,11 +39,7 @@ export class JobWatch {
   private sampler: NodeJS.Timeout | undefined
   private wallTimer: NodeJS.Timeout | undefined
 
-  constructor(
-    process: SandboxProcess,
-    limits: WatchedLimits,
-    onExcess: (excess: Excess) => void,
-  ) {
+  constructor(process: SandboxProcess, limits: WatchedLimits, onExcess: (excess: Excess) => void) {
     this.process = process
     this.limits = limits
     this.onExcess = onExcess

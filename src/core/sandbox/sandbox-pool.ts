@@ -138,7 +138,10 @@ export class SandboxPool {
     if (this.isStopped) return
     clearTimeout(this.topUpTimer)
     // A spare beyond `size` serves the next project that has no sandbox yet.
-    this.topUpTimer = setTimeout(() => this.topUp(this.options.size + this.options.warm), topUpDelayMs)
+    this.topUpTimer = setTimeout(
+      () => this.topUp(this.options.size + this.options.warm),
+      topUpDelayMs,
+    )
     this.topUpTimer.unref()
   }
 

@@ -117,15 +117,17 @@ export class SandboxProcess {
 
   private read(output: Readable): void {
     const reader = new FrameReader((frame) => this.onFrame(frame))
-    output?.on('error', () => undefined).on('data', (chunk: Buffer) => {
-      try {
-        reader.push(chunk)
-      } catch (error) {
-        output.destroy()
-        this.onBrokenFrame(error instanceof Error ? error.message : String(error))
-        void this.kill()
-      }
-    })
+    output
+      ?.on('error', () => undefined)
+      .on('data', (chunk: Buffer) => {
+        try {
+          reader.push(chunk)
+        } catch (error) {
+          output.destroy()
+          this.onBrokenFrame(error instanceof Error ? error.message : String(error))
+          void this.kill()
+        }
+      })
   }
 
   private watchExit(): Promise<ProcessExit> {

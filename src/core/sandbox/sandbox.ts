@@ -6,6 +6,7 @@ import type {
   SandboxOutcome,
   Script,
 } from './contract.ts'
+import type { GuestRequest } from './process/request.ts'
 import type { SandboxProcess } from './sandbox-process.ts'
 import { type EndedSession, Session, type SessionRequest } from './session.ts'
 
@@ -14,6 +15,8 @@ const inspectionLimits: InspectionLimits = { timeoutMs: 2000, memoryBytes: 64 * 
 
 /** A definition larger than this is data, not a definition. */
 const definitionBytes = 1024 ** 2
+
+const requestText = (request: GuestRequest): string => JSON.stringify(request)
 
 /** Numbers requests over the life of this process, so that no frame passes for another job's. */
 let lastSessionId = 0
@@ -44,8 +47,13 @@ export class Sandbox {
    */
   async run(job: SandboxJob, host: SandboxHost, signal: AbortSignal): Promise<SandboxOutcome> {
     const { end, usage } = await this.request({
-      kind: 'job',
-      text: JSON.stringify(job),
+      text: requestText({
+        kind: 'job',
+        script: job.script,
+        contextText: JSON.stringify(job.context),
+        parametersText: job.parametersText,
+        limits: { ...job.limits, definitionBytes: 0 },
+      }),
       limits: job.limits,
       host,
       signal,
@@ -69,18 +77,24 @@ export class Sandbox {
     limits: InspectionLimits = inspectionLimits,
   ): Promise<InspectionOutcome> {
     const { timeoutMs, memoryBytes } = limits
+    const all = {
+      timeoutMs,
+      memoryBytes,
+      runningMs: timeoutMs,
+      cpuMs: 2 * timeoutMs + 1000,
+      resultBytes: 0,
+      logBytes: 0,
+      logLines: 0,
+    }
     const { end } = await this.request({
-      kind: 'inspect',
-      text: JSON.stringify({ script, limits: { ...limits, definitionBytes } }),
-      limits: {
-        timeoutMs,
-        memoryBytes,
-        runningMs: timeoutMs,
-        cpuMs: 2 * timeoutMs + 1000,
-        resultBytes: definitionBytes,
-        logBytes: 0,
-        logLines: 0,
-      },
+      text: requestText({
+        kind: 'inspect',
+        script,
+        contextText: '',
+        parametersText: '',
+        limits: { ...all, definitionBytes },
+      }),
+      limits: all,
     })
     if (end.status === 'inspected') return { status: 'ok', inspection: end.inspection }
     if (end.status === 'failed') return { status: 'failed', error: end.error }

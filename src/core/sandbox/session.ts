@@ -22,7 +22,7 @@ export interface SessionLimits extends WatchedLimits {
 }
 
 export interface SessionRequest {
-  readonly kind: 'job' | 'inspect'
+  /** What goes to the process. */
   readonly text: string
   readonly limits: SessionLimits
   /** Undefined for an inspection: it may ask for nothing. */
@@ -83,7 +83,7 @@ export class Session {
     void process.exited.then((exit) => this.processEnded(exit))
     request.signal?.addEventListener('abort', this.abort, { once: true })
     if (request.signal?.aborted) this.abort()
-    else process.send(frameKinds[request.kind], id, request.text)
+    else process.send(frameKinds.request, id, request.text)
   }
 
   private readonly abort = (): void => this.settle({ status: 'aborted' })

@@ -53,5 +53,8 @@ export function startCommand(options: StartCommandOptions): StartCommand {
     '$with true 2>/dev/null || with=',
     'exec $with "$0" "$@"',
   ].join('\n')
-  return { file: '/bin/sh', args: ['-c', script, options.nodePath, ...nodeFlags, options.entryPath] }
+  return {
+    file: '/bin/sh',
+    args: ['-c', script, options.nodePath, ...nodeFlags, options.entryPath],
+  }
 }

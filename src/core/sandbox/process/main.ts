@@ -1,0 +1,30 @@
+/**
+ * The sandbox process: takes one request at a time from the executor and answers it. Holds no
+ * secret, opens no file, knows no address; what a script breaks out of is this.
+ */
+import { type Frame, frameKinds } from '../frames.ts'
+import { Channel } from './channel.ts'
+import { GuestJob } from './guest-job.ts'
+import type { GuestRequest } from './request.ts'
+
+let job: GuestJob | undefined
+
+const channel = new Channel(({ kind, id, text }: Frame) => {
+  switch (kind) {
+    case frameKinds.request:
+      job = new GuestJob(channel, id, JSON.parse(text) as GuestRequest, () => {
+        job = undefined
+      })
+      job.start()
+      return
+    case frameKinds.reply:
+    case frameKinds.refusal:
+      // Without a job it is a reply to one that has ended.
+      job?.deliver(id, kind === frameKinds.reply, text)
+      return
+    default:
+      throw new Error(`frame ${kind} is not for a sandbox`)
+  }
+})
+
+channel.send(frameKinds.ready, 0, '')
