@@ -123,6 +123,13 @@ export class SandboxPool {
   /** The project's own, the last used first (its memory is warm), else a fresh one. */
   private findFree(projectId: string): Slot | undefined {
     const free = [...this.slots].filter((slot) => slot.state === 'free' && slot.process.isAlive)
+    for (const slot of free) {
+      // Looked at now: right after a job its isolate is still being taken down.
+      if (slot.projectId === projectId && this.hasGrown(slot)) {
+        void slot.process.kill()
+        return this.findFree(projectId)
+      }
+    }
     const own = free.findLast((slot) => slot.projectId === projectId)
     return own ?? free.find((slot) => slot.projectId === undefined)
   }
@@ -146,14 +153,13 @@ export class SandboxPool {
   }
 
   private isWorn(slot: Slot): boolean {
+    // The ulimit counts the whole life of the process: leave a whole job's share.
+    return slot.jobs >= maxJobs || (slot.process.readUsage()?.cpuMs ?? 0) > this.maxCpuMs
+  }
+
+  private hasGrown(slot: Slot): boolean {
     const usage = slot.process.readUsage()
-    return (
-      slot.jobs >= maxJobs ||
-      (usage !== undefined &&
-        (usage.residentBytes > slot.startedResidentBytes + maxGrowthBytes ||
-          // The ulimit counts the whole life of the process: leave a whole job's share.
-          usage.cpuMs > this.maxCpuMs))
-    )
+    return usage !== undefined && usage.residentBytes > slot.startedResidentBytes + maxGrowthBytes
   }
 
   /** Ends the used ones that were idle longest. */

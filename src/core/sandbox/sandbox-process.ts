@@ -35,6 +35,7 @@ export class SandboxProcess {
   private usage: UsageReader | undefined
   private errorText = ''
   private isGone = false
+  private isKilled = false
 
   private constructor({ command, uid }: SandboxProcessOptions) {
     this.child = spawn(command.file, command.args, {
@@ -87,8 +88,9 @@ export class SandboxProcess {
     return this.child.pid ?? 0
   }
 
+  /** False from the moment it is killed. */
   get isAlive(): boolean {
-    return !this.isGone
+    return !this.isGone && !this.isKilled
   }
 
   /** Undefined where the system does not tell. */
@@ -102,6 +104,8 @@ export class SandboxProcess {
 
   /** Ends the process at once, whatever it does; resolves when it is gone. */
   async kill(): Promise<void> {
+    this.isKilled = true
+    this.setHolding(true)
     if (!this.isGone) this.child.kill('SIGKILL')
     await this.exited
   }

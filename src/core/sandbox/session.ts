@@ -131,7 +131,7 @@ export class Session {
       (reply) => {
         if (reply.length > maxFrameBytes / 2 && Buffer.byteLength(reply) > maxFrameBytes - 5) {
           this.refuse(id, {
-            code: 'result_too_large',
+            code: 'reply_too_large',
             message: 'the reply is larger than 64 MB: read less, or in parts with stream()',
           })
         } else {
@@ -158,7 +158,9 @@ export class Session {
   private processEnded(exit: ProcessExit): void {
     const { limits } = this.request
     if (exit.signal === 'SIGXCPU') this.fail(cpuExcess(limits.cpuMs))
-    else if (/out of memory|allocation failed|bad_alloc|semi space/i.test(exit.errorText)) {
+    else if (
+      /out of memory|heap_oom = 1|allocation failed|bad_alloc|semi space/i.test(exit.errorText)
+    ) {
       this.fail(memoryExcess(limits.memoryBytes))
     } else this.crash(exitOf(exit))
   }

@@ -17,7 +17,6 @@ export class GuestJob {
   private readonly channel: Channel
   private readonly id: number
   private readonly request: GuestRequest
-  private readonly onEnd: () => void
   private readonly time: TimeBudget
   private readonly reporter: Reporter
   private readonly sleeps = new Sleeps((id) => this.deliver(id, true, 'null'))
@@ -27,11 +26,10 @@ export class GuestJob {
   private end: { readonly kind: number; readonly text: string } | undefined
   private isOver = false
 
-  constructor(channel: Channel, id: number, request: GuestRequest, onEnd: () => void) {
+  constructor(channel: Channel, id: number, request: GuestRequest) {
     this.channel = channel
     this.id = id
     this.request = request
-    this.onEnd = onEnd
     this.time = new TimeBudget(request.limits, () => this.timeEnded())
     this.reporter = new Reporter(channel, request.limits)
   }
@@ -108,13 +106,12 @@ export class GuestJob {
   }
 
   private failedInside(thrown: Thrown & { readonly code: string }): void {
-    const { script, kind } = this.request
-    if (thrown.code === 'result_too_large' && kind === 'job' && this.waitingFor.size === 0) {
-      this.end = this.failure(this.tooLarge())
-      return
-    }
     const code = thrown.code || 'script_error'
-    this.end = this.failure(this.known(scriptError(code, thrown, script.filename)))
+    const error =
+      code === 'result_too_large'
+        ? this.tooLarge()
+        : this.known(scriptError(code, thrown, this.request.script.filename))
+    this.end = this.failure(error)
   }
 
   /** What an entry ended with, when it was not the bridge that told. */
@@ -129,8 +126,10 @@ export class GuestJob {
       return { ...place, code: 'timeout', name: '', message: timeoutMessage(spent, limits) }
     }
     const code = kind === 'inspect' ? 'definition_error' : 'script_error'
-    if (typeof thrown === 'object') return this.known({ ...place, code })
-    return { ...place, code, message: String(thrown).slice(0, 8192) }
+    // What is no error crosses the border as a primitive.
+    const message =
+      typeof thrown === 'object' ? place.message : `${thrown as string}`.slice(0, 8192)
+    return this.known({ ...place, code, message })
   }
 
   /** Gives errors of the engine that stand for a rule of ours the words of that rule. */
@@ -145,10 +144,13 @@ export class GuestJob {
     if (this.isOver) return
     const { limits } = this.request
     const spent = this.time.spent() ?? 'wall'
-    const waiting = [...new Set(this.waitingFor.values())].join(', ')
-    const what = waiting === '' ? 'a promise that nothing has settled' : `ctx.${waiting}`
-    const message = `${timeoutMessage(spent, limits)}, waiting for ${what}`
-    this.finish(this.failure(plainError('timeout', message)))
+    const waiting = spent === 'wall' ? `, waiting for ${this.awaited()}` : ''
+    this.finish(this.failure(plainError('timeout', timeoutMessage(spent, limits) + waiting)))
+  }
+
+  private awaited(): string {
+    const names = [...new Set(this.waitingFor.values())].map((name) => `ctx.${name}`)
+    return names.length === 0 ? 'a promise that nothing has settled' : names.join(', ')
   }
 
   private outOfMemory(): SandboxError {
@@ -171,9 +173,14 @@ export class GuestJob {
     this.sleeps.stop()
     this.reporter.end()
     this.channel.send(end.kind, this.id, end.text)
-    this.onEnd()
     // After the answer: taking a large heap down may take a while.
-    setImmediate(() => this.realm?.dispose())
+    setImmediate(() => this.dispose())
+  }
+
+  /** Takes the isolate down; before the next one is made, since two of them pass the ulimit. */
+  dispose(): void {
+    this.realm?.dispose()
+    this.realm = undefined
   }
 }
 

@@ -12,14 +12,13 @@ let job: GuestJob | undefined
 const channel = new Channel(({ kind, id, text }: Frame) => {
   switch (kind) {
     case frameKinds.request:
-      job = new GuestJob(channel, id, JSON.parse(text) as GuestRequest, () => {
-        job = undefined
-      })
+      job?.dispose()
+      job = new GuestJob(channel, id, JSON.parse(text) as GuestRequest)
       job.start()
       return
     case frameKinds.reply:
     case frameKinds.refusal:
-      // Without a job it is a reply to one that has ended.
+      // It may be a late one, for a job that has ended.
       job?.deliver(id, kind === frameKinds.reply, text)
       return
     default:

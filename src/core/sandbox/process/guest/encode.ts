@@ -28,6 +28,11 @@ export function makeEncoder(p: Primordials, errors: { mark(error: object, code: 
   const pathOf = (state: State, depth: number): string => {
     let path = state.root
     for (let i = 0; i < depth; i += 1) {
+      // Of a very deep value the beginning and the end tell.
+      if (i === 10 && depth > 20) {
+        path += '…'
+        i = depth - 5
+      }
       const key = state.path[i]
       if (typeof key === 'number') path += '[' + key + ']'
       else if (isPlainKey(key as string)) path += '.' + (key as string)

@@ -29,6 +29,8 @@ const fields = [
   'maxConcurrent',
 ]
 
+const textOf = (part: (...given: never[]) => unknown): string => part.toString()
+
 /**
  * Runs inside the isolate before the script, as a function body: `$0` posts, `$1` is the
  * configuration. It is put together from the text of functions that use nothing but their
@@ -37,14 +39,14 @@ const fields = [
 export const guestSource = `'use strict'
 const post = $0
 const config = $1
-const p = (${capturePrimordials})(globalThis)
-;(${closeAllocators})(globalThis)
-const errors = (${makeErrors})(p, ${maxTextChars})
-const encode = (${makeEncoder})(p, errors)
-const calls = (${makeCalls})(p, post, encode, errors, { postCall: ${posts.call}, maxInFlight: ${maxCallsInFlight}, maxChars: ${maxArgumentChars} })
-const log = (${makeLog})(p, post, errors, { postLog: ${posts.log}, lines: config.logLines, chars: config.logBytes, lineChars: ${maxTextChars} })
+const p = (${textOf(capturePrimordials)})(globalThis)
+;(${textOf(closeAllocators)})(globalThis)
+const errors = (${textOf(makeErrors)})(p, ${maxTextChars})
+const encode = (${textOf(makeEncoder)})(p, errors)
+const calls = (${textOf(makeCalls)})(p, post, encode, errors, { postCall: ${posts.call}, maxInFlight: ${maxCallsInFlight}, maxChars: ${maxArgumentChars} })
+const log = (${textOf(makeLog)})(p, post, errors, { postLog: ${posts.log}, lines: config.logLines, chars: config.logBytes, lineChars: ${maxTextChars} })
 p.define(globalThis, 'console', log.console, false)
-const script = (${makeScript})(p, encode, errors, {
+const script = (${textOf(makeScript)})(p, encode, errors, {
   done: (text) => post(${posts.done}, 0, '', text),
   failed: (error) => post(${posts.failed}, 0, '', p.stringify(error)),
   inspected: (text) => post(${posts.inspected}, 0, '', text),
@@ -54,8 +56,8 @@ return {
   inspect: (language) => script.inspect('${JSON.stringify(fields)}', language, config.definitionBytes),
   run(aboutText, parametersText) {
     const about = p.parse(aboutText)
-    const datasource = (${makeDatasources})(p, calls.call, errors, about.datasources)
-    const context = (${makeContext})(p, post, calls.call, log, datasource, about, { postProgress: ${posts.progress}, stopAt: config.stopAt })
+    const datasource = (${textOf(makeDatasources)})(p, calls.call, errors, about.datasources)
+    const context = (${textOf(makeContext)})(p, post, calls.call, log, datasource, about, { postProgress: ${posts.progress}, stopAt: config.stopAt })
     script.run(context, parametersText, config.resultBytes)
   },
   deliver: calls.deliver,
