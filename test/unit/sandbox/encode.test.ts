@@ -39,7 +39,7 @@ describe('encode', () => {
     expect(refused(value)).toEqual(['result_not_serializable', message])
   })
 
-  it.each([['x'.repeat(999)], [new Array(600)], [{ a: 'x'.repeat(500), b: 'x'.repeat(500) }]])(
+  it.each([['x'.repeat(999)], [Array.from({ length: 600 })], [{ a: 'x'.repeat(500), b: 'x'.repeat(500) }]])(
     'refuses what is larger than it may be',
     (value) => {
       expect(refused(value)[0]).toBe('result_too_large')
