@@ -94,6 +94,10 @@ export const errorTable = {
     exitCodes.no,
     'a migration is pending whose version is below one that is applied',
   ),
+  MIGRATION_BASELINE_REFUSED: define(
+    exitCodes.data,
+    'the database has applied migrations, so it takes no baseline',
+  ),
   MIGRATION_NOT_FOUND: define(exitCodes.notFound, 'there is no such migration'),
   MIGRATION_INVALID: define(exitCodes.data, 'a migration file cannot be read as one'),
   MIGRATION_IRREVERSIBLE: define(exitCodes.data, 'a migration has no down part'),

@@ -58,6 +58,34 @@ export async function applyMigration(run: MigrationRun): Promise<number> {
   return elapsedMs()
 }
 
+/** Reverts one migration and removes its ledger row. Returns the time it took, in milliseconds. */
+export async function revertMigration(run: MigrationRun): Promise<number> {
+  const { session, migration } = run
+  const { down } = migration
+  if (!down) throw new Error(`${migration.fileName} has no down part`)
+  const startedAt = performance.now()
+  await prepareSession(session, run.policy)
+  const forget = async (): Promise<void> => {
+    await session.query('delete from kiln_migrations where version = $1', [migration.version])
+  }
+  // Recorded before the statements, which may drop the audit log.
+  const record = async (): Promise<void> => {
+    await recordChange(session, 'migration.revert', migration)
+  }
+  if (down.isTransactional) {
+    await runInTransaction({
+      ...run,
+      statements: down.statements,
+      outcome: 'the migration is still applied, whole',
+      before: record,
+      after: forget,
+    })
+  } else {
+    await runWithoutTransaction({ ...run, part: down, finish: forget, before: record })
+  }
+  return Math.round(performance.now() - startedAt)
+}
+
 /**
  * Settings of the session for one migration, so that none depends on what the one before has set
  * or on the defaults of the role.

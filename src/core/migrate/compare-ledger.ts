@@ -50,10 +50,10 @@ function stateOf(migration: Migration, row: LedgerRow | undefined): MigrationSta
   return row.checksum === migration.checksum ? 'applied' : 'drifted'
 }
 
-/** @throws KilnError SCHEMA_NEWER if the database was migrated by a newer program. */
-export function refuseNewer(statuses: readonly MigrationStatus[]): void {
+/** The error for a database that a newer program has migrated; undefined when none has. */
+export function newerError(statuses: readonly MigrationStatus[]): KilnError | undefined {
   const newer = statuses.filter((status) => status.state === 'newer')
-  if (newer.length > 0) throw schemaNewer(newer.map((status) => status.version))
+  return newer.length > 0 ? schemaNewer(newer.map((status) => status.version)) : undefined
 }
 
 export function schemaNewer(versions: readonly string[]): KilnError {

@@ -75,3 +75,14 @@ export async function loadMigrations(
     }),
   )
 }
+
+/** @throws KilnError MIGRATION_NOT_FOUND. */
+export function findMigration(migrations: readonly Migration[], version: string): Migration {
+  const found = /^\d+$/.test(version)
+    ? migrations.find((migration) => compareVersions(migration.version, version) === 0)
+    : undefined
+  if (found) return found
+  throw new KilnError('MIGRATION_NOT_FOUND', `there is no migration ${version}`, {
+    hint: 'run: kiln migrate status',
+  })
+}

@@ -15,6 +15,8 @@ export interface StatementsWork {
   readonly row: LedgerRow | undefined
   readonly policy: LockPolicy
   readonly onProgress: OnProgress | undefined
+  /** Runs in the transaction that announces the run in the ledger. */
+  readonly before?: () => Promise<void>
   /** The ledger's last word on the version, and the audit row; runs in a transaction. */
   readonly finish: () => Promise<void>
 }
@@ -34,26 +36,48 @@ export async function runWithoutTransaction(work: StatementsWork): Promise<void>
   const resumed = row?.state === (isDown ? 'reverting' : 'applying') ? row : undefined
   const done = resumed?.statementsDone.length ?? 0
   refuseEdited(work, resumed)
-  if (isDown && !resumed) {
-    await session.query(
-      `update kiln_migrations set state = 'reverting', statements_done = '{}' where version = $1`,
-      [migration.version],
-    )
-  } else {
-    // The checksum of the file as it now is: it may have been mended since the failure.
-    await session.query(
-      `insert into kiln_migrations (version, name, checksum, state)
-       values ($1, $2, $3, 'applying')
-       on conflict (version) do update set checksum = excluded.checksum`,
-      [migration.version, migration.name, migration.checksum],
-    )
-  }
+  await runInTransaction({
+    ...work,
+    statements: [],
+    outcome: '',
+    before: async () => {
+      if (!resumed) await work.before?.()
+    },
+    after: () => announce(work, resumed !== undefined),
+  })
   for (const [index, statement] of part.statements.entries()) {
     if (index < done) continue
     const wasRunning = index === done && resumed?.statementRunning === hashOf(statement)
     await runStatement(work, statement, index, wasRunning)
   }
-  await runInTransaction({ ...work, statements: [], outcome: '', after: work.finish })
+  await runInTransaction({
+    session,
+    migration,
+    policy: work.policy,
+    onProgress: work.onProgress,
+    statements: [],
+    outcome: '',
+    after: work.finish,
+  })
+}
+
+async function announce(work: StatementsWork, isResumed: boolean): Promise<void> {
+  const { session, migration, part } = work
+  if (part === migration.down) {
+    if (isResumed) return
+    await session.query(
+      `update kiln_migrations set state = 'reverting', statements_done = '{}' where version = $1`,
+      [migration.version],
+    )
+    return
+  }
+  // The checksum of the file as it now is: it may have been mended since the failure.
+  await session.query(
+    `insert into kiln_migrations (version, name, checksum, state)
+     values ($1, $2, $3, 'applying')
+     on conflict (version) do update set checksum = excluded.checksum`,
+    [migration.version, migration.name, migration.checksum],
+  )
 }
 
 async function runStatement(
@@ -70,7 +94,10 @@ async function runStatement(
   }
   try {
     await runInTransaction({
-      ...work,
+      session,
+      migration,
+      policy: work.policy,
+      onProgress,
       statements: [statement],
       outcome: outcomeAfter(index),
       after: () => markDone(work, statement),
