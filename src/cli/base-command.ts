@@ -83,6 +83,21 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     return this.format
   }
 
+  /**
+   * True when a value that is rows should be a table: asked for, or read by a person. Into a pipe
+   * goes JSON unless asked otherwise.
+   */
+  protected get asksForTable(): boolean {
+    return (
+      this.format === 'wide' ||
+      (this.format === 'table' && (process.stdout.isTTY || this.namesFormat))
+    )
+  }
+
+  private get namesFormat(): boolean {
+    return this.argv.some((word) => /^(-o.*|--output(=.*)?)$/.test(word))
+  }
+
   /** A remark on stderr; silent with `-q`. */
   protected say(message: string): void {
     if (!this.flags.quiet) process.stderr.write(`${message}\n`)

@@ -4,6 +4,7 @@
  */
 export { type Clock, systemClock } from './clock.ts'
 export { type DataFolder, openDataFolder } from './data-folder.ts'
+export { delay } from './delay.ts'
 export {
   ensurePrivateFolder,
   fileError,
