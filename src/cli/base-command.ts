@@ -40,6 +40,17 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     return false
   }
 
+  /** True for long-running commands: their log lines go to stderr. */
+  protected get logs(): boolean {
+    return false
+  }
+
+  /**
+   * Aborted by the second signal, for a command that has something to put in order even then.
+   * Undefined: the second signal ends the process.
+   */
+  protected readonly haste: AbortController | undefined = undefined
+
   override async run(): Promise<void> {
     this.format = formatOfArgv(this.argv)
     const { flags, args } = await this.parse({
@@ -67,6 +78,7 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
       signal: this.abortController.signal,
       databaseUrl: this.flags['database-url'],
       logLevel: this.flags['log-level'],
+      logs: this.logs,
     })
     return this.handle.context
   }
@@ -140,9 +152,13 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     ] as const
     for (const [signal, code, exitCode] of ends) {
       process.on(signal, () => {
-        // The second signal, or one to a command with nothing to put in order, ends at once.
-        if (this.signal.aborted || !this.endsItself) process.exit(exitCode)
-        this.abortController.abort(new KilnError(code, `ended by ${signal}`))
+        if (!this.signal.aborted && this.endsItself) {
+          this.abortController.abort(new KilnError(code, `ended by ${signal}`))
+        } else if (this.haste && !this.haste.signal.aborted) {
+          this.haste.abort(new KilnError(code, `ended by a second ${signal}`))
+        } else {
+          process.exit(exitCode)
+        }
       })
     }
   }

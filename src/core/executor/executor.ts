@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context } from '../context.ts'
-import { Listener } from '../database/index.ts'
+import { Listener, isConnectionLost } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
 import {
   type ClaimedJob,
@@ -36,6 +36,13 @@ export interface ExecutorOptions {
   readonly programVersion: string
   /** Each log line of each job at once. */
   readonly onLogLine?: (line: JobLogLine) => void
+}
+
+/** Jobs that ended here. */
+export interface ServeCounts {
+  readonly completed: number
+  readonly failed: number
+  readonly cancelled: number
 }
 
 /** Limits that only the caller of one job sets. */
@@ -120,29 +127,46 @@ export class Executor {
   }
 
   /**
-   * Claims and runs until nothing is due and nothing runs here, or until stopped. Jobs of the queue
-   * that fail are outcomes of theirs, not of this.
+   * Claims and runs jobs. With `untilEmpty` it returns when nothing is due and nothing runs here;
+   * else when the signal is aborted, after the running jobs have ended. Jobs that fail are outcomes
+   * of theirs, not of this.
    */
-  async runUntilEmpty(): Promise<{ completed: number; failed: number; cancelled: number }> {
+  async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
     const counts = { completed: 0, failed: 0, cancelled: 0 }
+    const { signal } = this.context
+    const onAbort = () => this.wake()
+    signal.addEventListener('abort', onAbort, { once: true })
     const running = new Set<Promise<void>>()
-    while (!this.isStopping) {
-      const free = this.options.concurrency - running.size
-      const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
-      for (const job of claimed) {
-        const done = this.run(job).then((end) => {
-          if (end.status !== 'lost') counts[end.status] += 1
-          running.delete(done)
-        })
-        running.add(done)
+    try {
+      while (!this.isStopping && !signal.aborted) {
+        const free = this.options.concurrency - running.size
+        const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
+        for (const job of claimed) this.track(job, running, counts)
+        if (claimed.length === 0 && running.size === 0 && options.untilEmpty) break
+        // A full batch may have left more behind: ask again at once.
+        if (claimed.length < free || claimed.length === 0) await this.nextWake()
       }
-      if (claimed.length === 0 && running.size === 0) break
-      if (claimed.length < free || running.size >= this.options.concurrency) {
-        await Promise.race([...running, this.nextWake()])
-      }
+      await Promise.all(running)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
     }
-    await Promise.all(running)
     return counts
+  }
+
+  private track(
+    job: ClaimedJob,
+    running: Set<Promise<void>>,
+    counts: { -readonly [Key in keyof ServeCounts]: number },
+  ): void {
+    const done = this.run(job)
+      .then((end) => {
+        if (end.status !== 'lost') counts[end.status] += 1
+      })
+      .catch((error: unknown) => {
+        this.context.log.error({ jobId: job.id, error: messageOf(error) }, 'cannot conclude a job')
+      })
+      .finally(() => running.delete(done))
+    running.add(done)
   }
 
   /** Cancels the script of every running job here; their rows say why when the caller has set it. */

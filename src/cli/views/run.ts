@@ -1,0 +1,31 @@
+import type { Context } from '../../core/context.ts'
+import type { Job } from '../../core/jobs/index.ts'
+import { readResult } from '../../core/results/index.ts'
+import type { Json, ValueOutput } from '../output/output.ts'
+import { jobJson } from './job.ts'
+import { jobError } from './job-end.ts'
+import { resultCsv, resultTable } from './result.ts'
+
+/**
+ * The outcome of a run. As JSON it is the job with its `result`; else it is the result alone, a
+ * table for a person when it is rows. A job without a result ends the command with its error.
+ */
+export async function runOutput(
+  context: Pick<Context, 'database' | 'settings'>,
+  job: Job,
+  asTable: boolean,
+): Promise<ValueOutput> {
+  const error = jobError(job)
+  const resultText = job.status === 'completed' ? await readResult(context, job) : undefined
+  const result = resultText === undefined ? null : (JSON.parse(resultText) as Json)
+  const table = asTable && resultText !== undefined ? resultTable(resultText) : undefined
+  const csv = resultText === undefined ? undefined : resultCsv(resultText)
+  return {
+    kind: 'value',
+    json: JSON.stringify({ ...jobJson(job), result }),
+    text: table ?? (resultText === undefined ? '' : JSON.stringify(result, null, 2)),
+    name: job.id,
+    ...(csv === undefined ? {} : { csv }),
+    ...(error ? { error } : {}),
+  }
+}
