@@ -1,3 +1,4 @@
+import type { Script } from '../sandbox/contract.ts'
 import type { AnalysisDefinition } from './definition.ts'
 import type { JsonValue } from './json-value.ts'
 
@@ -40,11 +41,14 @@ export interface AnalysisReference {
 }
 
 /** What it takes to run one version of an analysis. */
-export interface RunnableAnalysis extends Omit<
-  AnalysisVersion,
-  'changeDescription' | 'createdBy' | 'createdAt'
-> {
+export interface RunnableAnalysis {
+  readonly id: string
   readonly name: string
   readonly projectId: string
   readonly isActive: boolean
+  readonly versionNumber: number
+  readonly script: Script
+  /** Null: not read yet, or not readable (then `definitionError` says why). */
+  readonly definition: AnalysisDefinition | null
+  readonly definitionError: string | null
 }

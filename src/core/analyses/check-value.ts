@@ -55,7 +55,7 @@ export function checkValue(
 
 function checkText(parameter: ParameterDefinition, value: string): CheckedValue {
   const ranged = inRange(parameter, value, value.length, ' characters')
-  if (parameter.pattern === null || 'problem' in ranged) return ranged
+  if (parameter.pattern === undefined || 'problem' in ranged) return ranged
   switch (matchPattern(parameter.pattern, value)) {
     case 'match':
       return ranged
@@ -75,9 +75,9 @@ function checkDate(parameter: ParameterDefinition, value: JsonValue, moment: Mom
   const day = dayOf(value)
   const { min, max } = parameter
   // Days of four-digit years compare as texts.
-  if (min !== null && day < dayOf(String(min)))
+  if (min !== undefined && day < dayOf(String(min)))
     return { problem: `${day} is before ${dayOf(String(min))}` }
-  if (max !== null && day > dayOf(String(max)))
+  if (max !== undefined && day > dayOf(String(max)))
     return { problem: `${day} is after ${dayOf(String(max))}` }
   return { value: day }
 }
@@ -87,7 +87,7 @@ function checkOption(parameter: ParameterDefinition, value: JsonValue): CheckedV
     return wrong(value, 'one of the options')
   }
   // Choices that a function of the script finds are known to the script alone.
-  if (parameter.options === 'dynamic' || parameter.options === null) return { value }
+  if (parameter.options === 'dynamic' || !parameter.options) return { value }
   const values = parameter.options.map((option) => option.value)
   return values.some((one) => one === value)
     ? { value }

@@ -52,7 +52,7 @@ const schedule = z.union(
       'a schedule: { cron, timezone, enabled }',
     ),
   ],
-  expecting('a schedule: a cron expression, or { cron, timezone, enabled }'),
+  expecting('a schedule: a cron expression of 5 or 6 fields, or { cron, timezone, enabled }'),
 )
 
 const retries = z.union(
@@ -79,7 +79,7 @@ export const declarationSchema = strict(
   {
     title: text().max(200, { error: 'is longer than 200 characters' }).nullish(),
     description: z.string(expecting('a text')).nullish(),
-    parameters: z.unknown(),
+    parameters: z.unknown().optional(),
     dependencies: strict(
       {
         datasources: names('a datasource', /^[a-z][a-z0-9_]{0,62}$/).nullish(),
@@ -95,7 +95,7 @@ export const declarationSchema = strict(
     retries: retries.nullish(),
     maxConcurrent: wholeNumber(1, 1000).nullish(),
     schedule: schedule.nullish(),
-    run: z.unknown(),
+    run: z.unknown().optional(),
   },
   'an object',
 )

@@ -26,16 +26,16 @@ export interface ParameterDefinition {
   readonly name: string
   readonly type: ParameterType
   readonly isRequired: boolean
-  /** Absent: none. For a date it may be a relative name such as `yesterday`. */
+  /** For a date it may be a relative name such as `yesterday`. */
   readonly default?: JsonValue
-  readonly description: string | null
-  /** `dynamic`: a function of the script, run when somebody asks for the choices. Null: no list. */
-  readonly options: readonly ParameterOption[] | 'dynamic' | null
+  readonly description?: string
+  /** `dynamic`: a function of the script, run when somebody asks for the choices. */
+  readonly options?: readonly ParameterOption[] | 'dynamic'
   /** Least value of a number or date, least length of a text, least count of a list. */
-  readonly min: number | string | null
-  readonly max: number | string | null
+  readonly min?: number | string
+  readonly max?: number | string
   /** Source of a regular expression that a text must match somewhere. */
-  readonly pattern: string | null
+  readonly pattern?: string
   readonly dependsOn: readonly string[]
 }
 
@@ -47,7 +47,7 @@ export const backoffs = ['fixed', 'exponential'] as const
 export interface RetryPolicy {
   /** Further runs after the first. */
   readonly limit: number
-  readonly delaySeconds: number
+  readonly delayMs: number
   readonly backoff: (typeof backoffs)[number]
 }
 
@@ -57,7 +57,7 @@ export interface DeclaredSchedule {
   readonly isEnabled: boolean
 }
 
-/** Shape of the stored JSON; one of another number is read from the script again. */
+/** Shape of the stored JSON; what has another number is read from the script again. */
 export const definitionFormat = 1
 
 /** What a script declares about itself, checked and with defaults filled in. */
@@ -65,24 +65,25 @@ export interface AnalysisDefinition {
   readonly format: typeof definitionFormat
   readonly form: 'object' | 'function'
   readonly language: 'javascript' | 'typescript'
-  readonly title: string | null
-  readonly description: string | null
+  readonly title?: string
+  readonly description?: string
   /** Null: the script declares none and takes whatever it is given (only a bare function can). */
   readonly parameters: readonly ParameterDefinition[] | null
   readonly dependencies: {
     readonly datasources: readonly string[]
     readonly analyses: readonly string[]
   }
-  /** Null: the operator's limit. */
+  /** What is absent is left to the operator's limits. */
   readonly limits: {
-    readonly timeoutSeconds: number | null
-    readonly memoryBytes: number | null
+    readonly timeoutMs?: number
+    readonly memoryBytes?: number
   }
   readonly database: DatabaseMode
-  /** Null: an error of the script is final. */
-  readonly retries: RetryPolicy | null
-  readonly maxConcurrent: number | null
-  readonly schedule: DeclaredSchedule | null
+  /** Absent: an error of the script is final. */
+  readonly retries?: RetryPolicy
+  /** Most jobs of the analysis at a time. */
+  readonly maxConcurrent?: number
+  readonly schedule?: DeclaredSchedule
 }
 
 /** One thing that is wrong with a script, in the words of its author. */

@@ -29,10 +29,10 @@ export {
   inspectScript,
   problemText,
   problemsText,
-  readInspection,
+  validateInspection,
 } from './inspect-script.ts'
 export { type AnalysisFilter, type AnalysisPage, listAnalyses } from './list-analyses.ts'
-export { loadRunnable } from './load-runnable.ts'
+export { findRunnable, loadRunnable } from './load-runnable.ts'
 export { didYouMean, nearNames } from './near-names.ts'
 export { parseParameterTexts } from './parse-parameter-texts.ts'
 export { type Moment, resolveRelativeDate } from './relative-date.ts'

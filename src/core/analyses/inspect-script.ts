@@ -10,15 +10,15 @@ export type ScriptInspection =
 
 /** Reads and checks what a script declares. What is wrong with it is an answer, not an error. */
 export async function inspectScript(script: Script, inspect: Inspect): Promise<ScriptInspection> {
-  return readInspection(await inspect(script))
+  return validateInspection(await inspect(script))
 }
 
-/** The same for a script that has been inspected already, as by the claim of a job. */
-export async function readInspection(outcome: InspectionOutcome): Promise<ScriptInspection> {
+/** The same for a script that has been inspected already, as after the claim of a job. */
+export async function validateInspection(outcome: InspectionOutcome): Promise<ScriptInspection> {
   if (outcome.status === 'failed') {
     return { status: 'invalid', problems: [scriptProblem(outcome.error)] }
   }
-  // Loaded when needed: zod costs each command that only lists 20 ms.
+  // Loaded when needed: commands that only list have no use for zod.
   const { readDefinition } = await import('./read-definition.ts')
   return readDefinition(outcome.inspection)
 }

@@ -1,30 +1,54 @@
 import type { Context } from '../context.ts'
-import type { AnalysisReference, RunnableAnalysis } from './analysis.ts'
+import type { Analysis, AnalysisVersion, RunnableAnalysis } from './analysis.ts'
 import { getAnalysis } from './get-analysis.ts'
 import { getVersion } from './versions.ts'
 
 /**
- * What it takes to run an analysis; its newest version unless told. An inactive one is returned
- * too, since jobs that are queued already may finish: who starts new ones looks at `isActive`.
+ * What it takes to run a version of an analysis that a job names. An inactive one is returned too:
+ * the caller looks at `isActive`.
+ *
+ * @throws KilnError ANALYSIS_NOT_FOUND, VERSION_NOT_FOUND.
+ */
+export function loadRunnable(
+  context: Pick<Context, 'database'>,
+  analysisId: string,
+  versionNumber?: number,
+): Promise<RunnableAnalysis> {
+  return findRunnable(context, analysisId, { version: versionNumber })
+}
+
+/**
+ * The same by id or name; the newest version unless told.
  *
  * @throws KilnError ANALYSIS_NOT_FOUND, ANALYSIS_AMBIGUOUS, VERSION_NOT_FOUND.
  */
-export async function loadRunnable(
+export async function findRunnable(
   context: Pick<Context, 'database'>,
-  reference: AnalysisReference,
-  versionNumber?: number,
+  idOrName: string,
+  options: { readonly projectId?: string | undefined; readonly version?: number | undefined } = {},
 ): Promise<RunnableAnalysis> {
-  const analysis = await getAnalysis(context, reference)
-  const version = await getVersion(context, analysis, versionNumber)
+  const { projectId, version } = options
+  const analysis = await getAnalysis(context, {
+    idOrName,
+    ...(projectId === undefined ? {} : { projectId }),
+  })
+  return toRunnable(analysis, await getVersion(context, analysis, version))
+}
+
+export function toRunnable(analysis: Analysis, version: AnalysisVersion): RunnableAnalysis {
+  const { script, language, versionNumber, definition, definitionError } = version
   return {
-    analysisId: analysis.id,
+    id: analysis.id,
     name: analysis.name,
     projectId: analysis.projectId,
     isActive: analysis.isActive,
-    versionNumber: version.versionNumber,
-    script: version.script,
-    language: version.language,
-    definition: version.definition,
-    definitionError: version.definitionError,
+    versionNumber,
+    script: {
+      source: script,
+      filename: `${analysis.name}.${language === 'typescript' ? 'ts' : 'js'}`,
+      language,
+    },
+    definition,
+    definitionError,
   }
 }

@@ -7,6 +7,7 @@ import {
 } from './definition.ts'
 import { isRecord } from './json-value.ts'
 import { didYouMean } from './near-names.ts'
+import { present } from './present.ts'
 import { expecting, flag, strict, text } from './schema-helpers.ts'
 
 const optionValue = z.union(
@@ -63,17 +64,17 @@ export function parseParameter(
       name: data.name,
       type: data.type,
       isRequired: data.required ?? false,
-      ...(data.default === undefined || data.default === null ? {} : { default: data.default }),
-      description: data.description ?? null,
-      options: Array.isArray(data.options)
-        ? data.options.map(toOption)
-        : data.options
-          ? 'dynamic'
-          : null,
-      min: data.min ?? null,
-      max: data.max ?? null,
-      pattern: data.pattern ?? null,
       dependsOn: data.depends_on ?? [],
+      ...present({
+        default: data.default,
+        description: data.description,
+        options: Array.isArray(data.options)
+          ? data.options.map(toOption)
+          : data.options && ('dynamic' as const),
+        min: data.min,
+        max: data.max,
+        pattern: data.pattern,
+      }),
     },
   }
 }

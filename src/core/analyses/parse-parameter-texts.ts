@@ -3,32 +3,25 @@ import type { AnalysisDefinition, ParameterDefinition } from './definition.ts'
 import { type JsonRecord, type JsonValue, quoted } from './json-value.ts'
 
 /**
- * Reads `name=value` texts of a command line by the declared types: numbers, true and false, JSON
+ * Reads name and text pairs of a command line by the declared types: numbers, true and false, JSON
  * for objects and arrays, JSON or a comma list for multiselect. A text that is no value of its type
  * stays as it is, so that `resolveParameters` reports it with everything else. Without declarations
  * a text that is JSON is read as JSON, any other is a text.
  *
- * @throws KilnError USAGE for a text without a name, or a name given twice.
+ * @throws KilnError USAGE for a name given twice.
  */
 export function parseParameterTexts(
-  definition: Pick<AnalysisDefinition, 'parameters'>,
-  texts: readonly string[],
+  definition: Pick<AnalysisDefinition, 'parameters'> | null,
+  pairs: readonly (readonly [name: string, text: string])[],
 ): JsonRecord {
   const values = new Map<string, JsonValue>()
-  for (const text of texts) {
-    const end = text.indexOf('=')
-    if (end < 1) {
-      throw new KilnError('USAGE', `${quoted(text)} is not of the form name=value`, {
-        hint: 'write parameters as -p name=value',
-      })
-    }
-    const name = text.slice(0, end)
+  for (const [name, text] of pairs) {
     if (values.has(name)) {
       throw new KilnError('USAGE', `parameter ${quoted(name)} is given twice`, {
         hint: 'give each parameter once; a list is written name=a,b,c',
       })
     }
-    values.set(name, parseText(definition.parameters, name, text.slice(end + 1)))
+    values.set(name, parseText(definition?.parameters ?? null, name, text))
   }
   return Object.fromEntries(values)
 }
@@ -88,6 +81,6 @@ function parseList(parameter: ParameterDefinition, text: string): JsonValue {
 
 /** Options may be numbers or booleans; on a command line all are texts. */
 function optionOf({ options }: ParameterDefinition, text: string): JsonValue {
-  if (options === 'dynamic' || options === null) return text
+  if (options === 'dynamic' || !options) return text
   return options.find((option) => String(option.value) === text)?.value ?? text
 }

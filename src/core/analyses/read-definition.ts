@@ -1,6 +1,7 @@
 import type { Inspection } from '../sandbox/contract.ts'
 import { type AnalysisDefinition, type ScriptProblem, definitionFormat } from './definition.ts'
 import { declarationSchema } from './definition-schema.ts'
+import { present } from './present.ts'
 import { readParameters } from './read-parameters.ts'
 import { problemsOf } from './schema-helpers.ts'
 
@@ -8,7 +9,7 @@ export type DefinitionOutcome =
   | { readonly status: 'valid'; readonly definition: AnalysisDefinition }
   | { readonly status: 'invalid'; readonly problems: readonly ScriptProblem[] }
 
-const defaultRetryDelaySeconds = 10
+const defaultRetryDelayMs = 10_000
 
 /** Checks what a script declared, as the sandbox read it, and fills in what it left out. */
 export function readDefinition({ form, declared, language }: Inspection): DefinitionOutcome {
@@ -27,33 +28,34 @@ export function readDefinition({ form, declared, language }: Inspection): Defini
       format: definitionFormat,
       form,
       language,
-      title: data.title?.trim() || null,
-      description: data.description ?? null,
       parameters: form === 'function' && !declaresParameters ? null : read.parameters,
       dependencies: {
         datasources: data.dependencies?.datasources ?? [],
         analyses: data.dependencies?.analyses ?? [],
       },
-      limits: {
-        timeoutSeconds: data.limits?.timeoutSeconds ?? null,
-        memoryBytes: data.limits?.memory ?? null,
-      },
+      limits: present({
+        timeoutMs: toMs(data.limits?.timeoutSeconds),
+        memoryBytes: data.limits?.memory,
+      }),
       database: data.database ?? 'scratch',
-      retries: data.retries
-        ? {
-            limit: data.retries.limit,
-            delaySeconds: data.retries.delaySeconds ?? defaultRetryDelaySeconds,
-            backoff: data.retries.backoff ?? 'fixed',
-          }
-        : null,
-      maxConcurrent: data.maxConcurrent ?? null,
-      schedule: data.schedule
-        ? {
-            cron: data.schedule.cron.trim(),
-            timezone: data.schedule.timezone ?? 'UTC',
-            isEnabled: data.schedule.enabled ?? true,
-          }
-        : null,
+      ...present({
+        title: data.title?.trim(),
+        description: data.description,
+        retries: data.retries && {
+          limit: data.retries.limit,
+          delayMs: toMs(data.retries.delaySeconds) ?? defaultRetryDelayMs,
+          backoff: data.retries.backoff ?? 'fixed',
+        },
+        maxConcurrent: data.maxConcurrent,
+        schedule: data.schedule && {
+          cron: data.schedule.cron.trim(),
+          timezone: data.schedule.timezone ?? 'UTC',
+          isEnabled: data.schedule.enabled ?? true,
+        },
+      }),
     },
   }
 }
+
+const toMs = (seconds: number | null | undefined): number | undefined =>
+  seconds === null || seconds === undefined ? undefined : Math.round(seconds * 1000)

@@ -81,22 +81,23 @@ function contradictions({ path, parameter }: Read): ScriptProblem[] {
     problems.push(problemAt([...path, field], message))
   }
   const isChoice = type === 'select' || type === 'multiselect'
-  if (isChoice && options === null) add('options', `is missing: a ${type} needs its options`)
+  if (isChoice && options === undefined) add('options', `is missing: a ${type} needs its options`)
   if (isChoice && Array.isArray(options) && options.length === 0) add('options', 'is empty')
-  if (!isChoice && options !== null)
+  if (!isChoice && options !== undefined)
     add('options', `belongs to select and multiselect, not ${type}`)
 
   for (const field of ['min', 'max'] as const) {
-    const problem = parameter[field] === null ? undefined : boundProblem(type, parameter[field])
+    const problem =
+      parameter[field] === undefined ? undefined : boundProblem(type, parameter[field])
     if (problem) add(field, problem)
   }
   const areAlike =
     typeof min === typeof max && ![min, max].some((one) => isRelativeDate(String(one)))
-  if (min !== null && max !== null && areAlike && min > max) {
+  if (min !== undefined && max !== undefined && areAlike && min > max) {
     add('min', `${min} is greater than max ${max}`)
   }
 
-  if (pattern !== null) {
+  if (pattern !== undefined) {
     const problem =
       type === 'string' || type === 'text'
         ? patternProblem(pattern)
@@ -104,15 +105,15 @@ function contradictions({ path, parameter }: Read): ScriptProblem[] {
     if (problem) add('pattern', problem)
   }
   if (parameter.default !== undefined && problems.length === 0) {
-    // Any moment will do: a relative default is one at every moment.
-    const moment = { now: new Date(0), timezone: 'UTC' }
+    // What a relative date means changes from day to day, so bounds are checked with fixed ones only.
     const isRelative = [parameter.default, min, max].some(
       (one) => typeof one === 'string' && isRelativeDate(one),
     )
+    const { name, isRequired, dependsOn } = parameter
     const checked = checkValue(
-      isRelative ? { ...parameter, min: null, max: null } : parameter,
+      isRelative ? { name, type, isRequired, dependsOn } : parameter,
       parameter.default,
-      moment,
+      { now: '2000-01-01T00:00:00Z', timezone: 'UTC' },
     )
     if ('problem' in checked) add('default', checked.problem)
   }

@@ -1,6 +1,7 @@
 /** An instant, and the zone whose calendar decides which day it is. */
 export interface Moment {
-  readonly now: Date
+  /** RFC 3339, with a zone. */
+  readonly now: string
   /** IANA name, such as `Europe/Berlin`. */
   readonly timezone: string
 }
@@ -35,7 +36,7 @@ export const isRelativeDate = (text: string): boolean => relativeDateNames.inclu
 export function resolveRelativeDate(name: string, { now, timezone }: Moment): string {
   const rule = relativeDates[name]
   if (!rule) throw new RangeError(`${name} is not a relative date`)
-  return new Date(rule(dayIn(timezone, now)) * dayMs).toISOString().slice(0, 10)
+  return new Date(rule(dayIn(timezone, new Date(now))) * dayMs).toISOString().slice(0, 10)
 }
 
 /** True for a day that the calendar has: `2026-02-30` is none. */

@@ -19,7 +19,7 @@ export interface ParameterProblem {
  */
 export function resolveParameters(
   definition: Pick<AnalysisDefinition, 'parameters'>,
-  given: JsonValue,
+  given: unknown,
   moment: Moment,
 ): JsonRecord {
   if (!isRecord(given)) {

@@ -86,7 +86,7 @@ export async function updateAnalysis(
 
 interface LockedAnalysis extends Analysis {
   readonly scriptContent: string
-  readonly declaredTitle: string | null
+  readonly declaredTitle: string | undefined
 }
 
 /** Two updates of one analysis come one after the other. */
@@ -106,11 +106,11 @@ async function lockAnalysis(transaction: Queries, id: string): Promise<LockedAna
   const { definition, ...analysis } = row
   return {
     ...(analysis as Analysis & { scriptContent: string }),
-    declaredTitle: storedDefinition(definition)?.title ?? null,
+    declaredTitle: storedDefinition(definition)?.title,
   }
 }
 
 function titleAfter(before: LockedAnalysis, definition: AnalysisDefinition): string {
   const followsScript = before.title === before.declaredTitle
-  return followsScript && definition.title !== null ? definition.title : before.title
+  return followsScript && definition.title !== undefined ? definition.title : before.title
 }
