@@ -99,6 +99,7 @@ export const errorTable = {
   VERSION_NOT_FOUND: define(exitCodes.notFound, 'the analysis has no such version'),
   PARAMETER_INVALID: define(exitCodes.data, 'a parameter is missing, unknown or of a wrong type'),
   DEPENDENCY_MISSING: define(exitCodes.data, 'a declared datasource or analysis does not exist'),
+  DEPENDENCY_CYCLE: define(exitCodes.data, 'analyses depend on each other in a circle'),
 
   // Jobs.
   JOB_NOT_FOUND: define(exitCodes.notFound, 'there is no such job'),
