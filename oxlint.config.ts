@@ -114,5 +114,12 @@ export default defineConfig({
       rules: { 'no-console': 'off' },
     },
   ],
-  ignorePatterns: ['dist', 'node_modules', 'examples', 'bench/node_modules', '**/*.generated.ts'],
+  ignorePatterns: [
+    'dist',
+    'node_modules',
+    'examples',
+    'bench/node_modules',
+    '**/*.generated.ts',
+    '**/*.guest.js',
+  ],
 })

@@ -34,10 +34,14 @@ check('types', 'tsc', [])
 check('dead code', 'knip', [])
 if (isBuilt) {
   check('generated files are current', node, ['scripts/generate.ts', '--check'])
-  spawnSync('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
+  spawnSync(
+    'vitest',
+    ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  )
   const counts = readCounts()
   passed += counts.passed
   failed += counts.failed
