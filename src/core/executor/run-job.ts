@@ -2,6 +2,7 @@ import {
   type AnalysisDefinition,
   type RunnableAnalysis,
   loadRunnable,
+  problemsText,
   resolveParameters,
   storeDefinition,
   validateInspection,
@@ -95,26 +96,16 @@ async function definitionOf(
     throw new RefusedJob('definition_error', analysis.definitionError)
   }
   if (analysis.definition !== null) return analysis.definition
-  const read = await sandbox.inspect(analysis.script)
-  const checked =
-    read.status === 'ok'
-      ? validateInspection(read.inspection)
-      : { problems: [{ message: describe(read.error) }] }
-  if ('definition' in checked && checked.definition) {
-    await storeDefinition(context, analysis.id, analysis.versionNumber, {
-      definition: checked.definition,
-    })
-    return checked.definition
+  const inspection = await validateInspection(await sandbox.inspect(analysis.script))
+  const version = { analysisId: analysis.id, versionNumber: analysis.versionNumber }
+  if (inspection.status === 'valid') {
+    await storeDefinition(context, version, { definition: inspection.definition })
+    return inspection.definition
   }
-  const message = checked.problems.map((problem) => problem.message).join('; ')
-  await storeDefinition(context, analysis.id, analysis.versionNumber, { error: message })
-  throw new RefusedJob('definition_error', message)
+  const error = problemsText(inspection.problems)
+  await storeDefinition(context, version, { error })
+  throw new RefusedJob('definition_error', error)
 }
-
-const describe = (error: { message: string; line: number | null; column: number | null }): string =>
-  error.line === null
-    ? error.message
-    : `${error.message} (line ${error.line}, column ${error.column})`
 
 function parametersOf(
   job: ClaimedJob,

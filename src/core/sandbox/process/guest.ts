@@ -61,16 +61,10 @@ export class Guest {
     this.log = new GuestLog(limits, options.send)
     this.deadline = performance.now() + limits.timeoutMs
     this.wallTimer = setTimeout(() => this.timeOut(), limits.timeoutMs)
+    // No onCatastrophicError: with it, a guest that exhausts the heap beyond rescue leaves this
+    // thread asleep for ever; without, the process aborts at once and the executor names the cause.
     this.isolate = new ivm.Isolate({
       memoryLimit: Math.max(8, Math.ceil(limits.memoryBytes / 1024 ** 2)),
-      onCatastrophicError: (message) => {
-        // The isolate is beyond repair and so is this process: say so and be killed.
-        this.fail({
-          code: 'memory_limit',
-          message: `memory limit: the script ran out of memory (${message})`,
-        })
-        process.kill(process.pid, 'SIGKILL')
-      },
     })
   }
 
