@@ -116,6 +116,7 @@ export const errorTable = {
   // Datasources.
   DATASOURCE_NOT_FOUND: define(exitCodes.notFound, 'the project has no such datasource'),
   DATASOURCE_EXISTS: define(exitCodes.data, 'the project has a datasource of this name'),
+  DATASOURCE_IN_USE: define(exitCodes.data, 'analyses declare the datasource'),
   DATASOURCE_INVALID: define(exitCodes.data, 'a datasource is not described correctly'),
   DATASOURCE_UNAVAILABLE: define(exitCodes.unavailable, 'a datasource cannot be reached', true),
   DATASOURCE_ERROR: define(exitCodes.data, 'a datasource or DuckDB refused a statement or failed'),
