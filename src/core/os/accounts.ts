@@ -9,7 +9,7 @@ export interface Account {
 
 /** True when this process may do what only root may, such as starting programs as others. */
 export function isRoot(): boolean {
-  return process.getuid?.() === 0
+  return process.geteuid?.() === 0
 }
 
 /**

@@ -50,7 +50,7 @@ function requireName(): void {
   } catch (error) {
     throw new KilnError(
       'PRIVATE_POSTGRES_FAILED',
-      `Postgres needs an account with a name, and uid ${process.getuid?.() ?? 'of this process'} has none`,
+      `Postgres needs an account with a name, and uid ${process.geteuid?.() ?? 'of this process'} has none`,
       { hint: 'add the uid to /etc/passwd, or set DATABASE_URL', cause: error },
     )
   }

@@ -25,7 +25,7 @@ export async function createSocketFolder(
   const short = path.join('/tmp', `kiln-${name}`)
   await makeFolder(short, 0o700, account)
   const { uid, mode } = await lstat(short)
-  const isOurs = uid === (account?.uid ?? process.getuid?.()) && (mode & 0o170777) === 0o040700
+  const isOurs = uid === (account?.uid ?? process.geteuid?.()) && (mode & 0o170777) === 0o040700
   if (isOurs) return short
   // Someone else has the name, by chance or to listen in: take one that nobody can foresee.
   try {
