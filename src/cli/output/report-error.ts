@@ -1,3 +1,4 @@
+import { databaseError, isDatabaseError } from '../../core/database/index.ts'
 import { KilnError } from '../../core/errors/index.ts'
 import { printableLines } from './printable.ts'
 
@@ -7,6 +8,7 @@ import { printableLines } from './printable.ts'
  */
 export function toKilnError(error: unknown): KilnError {
   if (error instanceof KilnError) return error
+  if (isDatabaseError(error)) return databaseError(error)
   const message = error instanceof Error ? error.message : String(error)
   return new KilnError('INTERNAL', message, {
     cause: error,

@@ -55,19 +55,3 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
     close: () => (closing ??= pool.end()),
   }
 }
-
-/** Runs `work` and turns errors of the driver into coded ones. */
-export async function withDatabaseErrors<T>(
-  database: Database,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    throw isDatabaseError(error) ? databaseError(error, database.target.label) : error
-  }
-}
-
-function isDatabaseError(error: unknown): boolean {
-  return error instanceof pg.DatabaseError || (error instanceof Error && 'code' in error)
-}

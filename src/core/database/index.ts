@@ -8,9 +8,8 @@ export {
   type OpenDatabaseOptions,
   type Queries,
   openDatabase,
-  withDatabaseErrors,
 } from './database.ts'
-export { databaseError, isConnectionLost } from './database-errors.ts'
+export { databaseError, isConnectionLost, isDatabaseError } from './database-errors.ts'
 export { Listener, type ListenerOptions } from './listener.ts'
 export {
   type PrivatePostgres,

@@ -14,3 +14,5 @@ export {
 export { getDatasource, listDatasources } from './datasource-rows.ts'
 export { removeDatasource } from './remove-datasource.ts'
 export { resolveDatasource } from './resolve-datasource.ts'
+export { loadIntoDuckdb } from './load-into-duckdb.ts'
+export { type PostgresDatasource, openPostgresDatasource } from './postgres/index.ts'

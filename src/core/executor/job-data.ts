@@ -84,27 +84,14 @@ export class JobData {
   ): Promise<{ rowCount: number }> {
     const source = await this.resolve(request.datasource)
     const duckdb = await this.duckdb()
-    const folder = await this.jobFolder()
-    return loadIntoDuckdb(
-      {
-        duckdb,
-        folder: folder.path,
-        source:
-          source.type === 'postgres'
-            ? {
-                type: 'postgres',
-                datasource: await this.postgresDatasource(
-                  request.datasource,
-                  source.connectionString,
-                ),
-              }
-            : { type: source.type, name: request.datasource },
-        sql: request.sql,
-        params: request.params,
-        table: request.table,
-      },
-      signal,
-    )
+    const { sql, params, table } = request
+    if (source.type !== 'postgres') {
+      const catalog = source.type === 'duckdb' ? { catalog: request.datasource } : {}
+      return duckdb.loadQuery({ sql, params, table, ...catalog }, signal)
+    }
+    const postgres = await this.postgresDatasource(request.datasource, source.connectionString)
+    const { path: folder } = await this.jobFolder()
+    return loadIntoDuckdb(postgres, { duckdb, folder, sql, params, table }, signal)
   }
 
   async peakMemoryBytes(): Promise<number> {

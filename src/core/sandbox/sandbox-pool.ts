@@ -2,6 +2,8 @@ import { accountForSandbox } from './account.ts'
 import { Sandbox } from './sandbox.ts'
 import { SandboxProcess, type SandboxProcessOptions } from './sandbox-process.ts'
 
+const defaultMemoryBytes = 256 * 1024 ** 2
+
 export interface SandboxPoolOptions {
   readonly nodePath: string
   /** The built sandbox process. */
@@ -10,8 +12,8 @@ export interface SandboxPoolOptions {
   readonly size: number
   /** Processes started ahead of need. */
   readonly warm: number
-  /** Largest heap any job may ask for. */
-  readonly memoryBytes: number
+  /** Largest heap any job may ask for; 256 MB unless told. */
+  readonly memoryBytes?: number
 }
 
 export interface SandboxPoolStats {
@@ -121,7 +123,7 @@ export class SandboxPool {
   }
 
   private spawn(): SandboxProcess {
-    const { nodePath, entryPath, memoryBytes } = this.options
+    const { nodePath, entryPath, memoryBytes = defaultMemoryBytes } = this.options
     this.started += 1
     const options: SandboxProcessOptions = { nodePath, entryPath, memoryBytes }
     // A uid of its own each: two sandboxes cannot signal or trace one another.
