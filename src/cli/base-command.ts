@@ -1,7 +1,7 @@
 import { Command, type Interfaces } from '@oclif/core'
 import type { Context } from '../core/context.ts'
 import { KilnError, exitCodes } from '../core/errors/index.ts'
-import { type ContextHandle, openContext } from './context.ts'
+import type { ContextHandle } from './context.ts'
 import { globalFlags } from './flags/global.ts'
 import type { Output } from './output/output.ts'
 import { type Format, render } from './output/render.ts'
@@ -73,6 +73,8 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   /** Settings, database, logger and signal; the database connects when first used. */
   protected async context(): Promise<Context> {
+    // Only commands that use the database pay for loading its driver.
+    const { openContext } = await import('./context.ts')
     this.handle ??= await openContext({
       commandId: this.id ?? 'kiln',
       signal: this.abortController.signal,
