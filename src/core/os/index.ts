@@ -3,6 +3,7 @@
  * that tests need no global mocks.
  */
 export { type Clock, systemClock } from './clock.ts'
+export { type DataFolder, openDataFolder } from './data-folder.ts'
 export {
   ensurePrivateFolder,
   fileError,

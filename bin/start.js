@@ -1,0 +1,22 @@
+import module from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+// `kiln ... | head -1` closes the pipe: the reader has what it wanted. Must stand before the import
+// of oclif, which swallows the error and ends with another code.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 74)
+  })
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+// Shipped with the build, and read-only for others: Node's default folder under /tmp belongs to
+// whoever was first.
+module.enableCompileCache({ directory: `${root}dist/compile-cache`, portable: true })
+
+const built = await import('../dist/main.js').catch((error) => {
+  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+  process.stderr.write('error: Kiln has not been built: run npm run build in its folder\n')
+  process.exit(78)
+})
+await built.main(process.argv.slice(2), root)

@@ -1,0 +1,149 @@
+import { Command, type Interfaces } from '@oclif/core'
+import type { Context } from '../core/context.ts'
+import { KilnError, exitCodes } from '../core/errors/index.ts'
+import { type ContextHandle, openContext } from './context.ts'
+import { globalFlags } from './flags/global.ts'
+import type { Output } from './output/output.ts'
+import { type Format, render } from './output/render.ts'
+import { errorText, toKilnError } from './output/report-error.ts'
+import { usageError } from './usage-error.ts'
+
+type Flags<T extends typeof Command> = Interfaces.InferredFlags<
+  (typeof KilnCommand)['baseFlags'] & T['flags']
+>
+type Args<T extends typeof Command> = Interfaces.InferredArgs<T['args']>
+
+/**
+ * What every command is: parse, open what it needs, call core once, render. Closes the traps of
+ * oclif that would make exit codes or output lie; test/cli/base-command.test.ts has one test for
+ * each.
+ */
+export abstract class KilnCommand<T extends typeof Command> extends Command {
+  static override baseFlags = globalFlags
+  /** Exit codes of this command besides the common ones; shown in its help. */
+  static exitCodeHelp: readonly (readonly [number, string])[] = []
+
+  protected flags!: Flags<T>
+  protected args!: Args<T>
+  private readonly abortController = new AbortController()
+  private handle: ContextHandle | undefined
+  private format: Format = 'table'
+
+  /** The command itself. Undefined when there is nothing to print. */
+  protected abstract execute(): Promise<Output | void>
+
+  /**
+   * True when the command ends itself properly after a signal (cancels its job, drains). Others
+   * end at once: they hold nothing that the database would not roll back.
+   */
+  protected get endsItself(): boolean {
+    return false
+  }
+
+  override async run(): Promise<void> {
+    this.format = formatOfArgv(this.argv)
+    const { flags, args } = await this.parse({
+      flags: this.ctor.flags,
+      baseFlags: (super.ctor as typeof KilnCommand).baseFlags,
+      args: this.ctor.args,
+      strict: this.ctor.strict,
+      enableJsonFlag: false,
+    }).catch((error: unknown) => {
+      throw usageError(error, this.id ?? '')
+    })
+    this.flags = flags as Flags<T>
+    this.args = args as Args<T>
+    this.format = (flags.json ? 'json' : flags.output) as Format
+    if (flags['database-url']?.includes('@')) this.hidePassword(flags['database-url'])
+    this.watchSignals()
+    const output = await this.execute()
+    if (output) this.write(output)
+  }
+
+  /** Settings, database, logger and signal; the database connects when first used. */
+  protected async context(): Promise<Context> {
+    this.handle ??= await openContext({
+      commandId: this.id ?? 'kiln',
+      signal: this.abortController.signal,
+      databaseUrl: this.flags['database-url'],
+      logLevel: this.flags['log-level'],
+    })
+    return this.handle.context
+  }
+
+  protected get signal(): AbortSignal {
+    return this.abortController.signal
+  }
+
+  protected get isJson(): boolean {
+    return this.format === 'json' || this.format === 'jsonl'
+  }
+
+  protected get outputFormat(): Format {
+    return this.format
+  }
+
+  /** A remark on stderr; silent with `-q`. */
+  protected say(message: string): void {
+    if (!this.flags.quiet) process.stderr.write(`${message}\n`)
+  }
+
+  /** A warning on stderr, also with `--json` and `-q`. */
+  override warn(input: Error | string): Error | string {
+    process.stderr.write(`warning: ${typeof input === 'string' ? input : input.message}\n`)
+    return input
+  }
+
+  private write(output: Output): void {
+    const text = render(output, this.format)
+    if (text !== '') process.stdout.write(`${text}\n`)
+    if (output.kind === 'list' && !this.isJson) {
+      if (output.items.length === 0 && output.empty) this.say(output.empty)
+      if (output.nextCursor) this.say(`more: --cursor ${output.nextCursor}`)
+    }
+    if (output.error) throw output.error
+    if (output.exitCode !== undefined) process.exitCode = output.exitCode
+  }
+
+  protected override async catch(error: unknown): Promise<void> {
+    const kilnError = toKilnError(this.signal.aborted ? this.signal.reason : error)
+    process.stderr.write(`${errorText(kilnError, this.isJson)}\n`)
+    if (kilnError.code === 'INTERNAL' && this.argv.includes('debug')) {
+      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+    }
+    process.exitCode = kilnError.exitCode
+  }
+
+  protected override async finally(): Promise<void> {
+    await this.handle?.close()
+  }
+
+  private watchSignals(): void {
+    const ends = [
+      ['SIGINT', 'INTERRUPTED', exitCodes.interrupted],
+      ['SIGTERM', 'TERMINATED', exitCodes.terminated],
+    ] as const
+    for (const [signal, code, exitCode] of ends) {
+      process.on(signal, () => {
+        // The second signal, or one to a command with nothing to put in order, ends at once.
+        if (this.signal.aborted || !this.endsItself) process.exit(exitCode)
+        this.abortController.abort(new KilnError(code, `ended by ${signal}`))
+      })
+    }
+  }
+
+  /** A password on the command line is seen by everyone on the machine in the process list. */
+  private hidePassword(url: string): void {
+    if (!/\/\/[^/@]*:[^/@]+@/.test(url)) return
+    process.title = `kiln ${this.id ?? ''}`
+    this.warn('--database-url holds a password, which other users may have seen: use DATABASE_URL')
+  }
+}
+
+/** The format asked for, known also when the command line cannot be parsed. */
+export function formatOfArgv(argv: readonly string[]): Format {
+  const index = argv.findIndex((word) => word === '-o' || word === '--output')
+  const value =
+    index >= 0 ? argv[index + 1] : argv.find((word) => word.startsWith('--output='))?.slice(9)
+  return argv.includes('--json') || value === 'json' || value === 'jsonl' ? 'json' : 'table'
+}

@@ -1,0 +1,69 @@
+import { userInfo } from 'node:os'
+import { loadSettings } from '../core/config/index.ts'
+import type { Context } from '../core/context.ts'
+import { databaseError, openDatabase, resolveTarget } from '../core/database/index.ts'
+import { type Logger, silentLogger } from '../core/log/index.ts'
+import { systemClock } from '../core/os/index.ts'
+
+export interface ContextOptions {
+  readonly commandId: string
+  readonly signal: AbortSignal
+  readonly databaseUrl: string | undefined
+  readonly logLevel: string | undefined
+  /** Given by long-running commands; others are silent. */
+  readonly log?: Logger
+}
+
+export interface ContextHandle {
+  readonly context: Context
+  close(): Promise<void>
+}
+
+/** Opens what a command works with, from its flags and the settings. */
+export async function openContext(options: ContextOptions): Promise<ContextHandle> {
+  const { settings } = loadSettings({
+    flags: {
+      ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
+      ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
+    },
+  })
+  const target = await resolveTarget(settings, options.signal).catch((error: unknown) => {
+    throw databaseError(error)
+  })
+  const database = openDatabase({
+    target,
+    applicationName: `kiln ${options.commandId.replaceAll(':', ' ')}`,
+    poolSize: settings.databasePoolSize,
+  })
+  const context: Context = {
+    settings,
+    database,
+    clock: systemClock,
+    log: options.log ?? silentLogger,
+    signal: options.signal,
+    operator: { actor: operatorName(), source: 'cli' },
+  }
+  return { context, close: () => closeWithin(database.close(), 1000) }
+}
+
+/** The account behind the command; under sudo the one who typed it. */
+function operatorName(): string {
+  try {
+    const account = userInfo().username
+    const sudo = process.env.SUDO_USER
+    return account === 'root' && sudo ? sudo : account
+  } catch {
+    // A numeric uid without a passwd entry, as in containers.
+    return `uid ${process.getuid?.() ?? 'unknown'}`
+  }
+}
+
+/** A connection to a vanished server must not keep a finished command from ending. */
+async function closeWithin(closing: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([closing.catch(() => undefined), limit])
+  clearTimeout(timer)
+}

@@ -1,0 +1,15 @@
+import { Args } from '@oclif/core'
+
+interface ArgumentOptions {
+  readonly description: string
+}
+
+/**
+ * Positional arguments go through here. An argument that may be left out would otherwise read
+ * standard input, and eat the rest of a `while read` loop.
+ */
+export const requiredArgument = (options: ArgumentOptions) =>
+  Args.string({ ...options, required: true, ignoreStdin: true })
+
+export const optionalArgument = (options: ArgumentOptions) =>
+  Args.string({ ...options, required: false, ignoreStdin: true })

@@ -1,0 +1,34 @@
+import { KilnError } from '../../core/errors/index.ts'
+import { printableLines } from './printable.ts'
+
+/**
+ * Turns anything thrown into a coded error. What has no code is a defect of Kiln: its stack is
+ * shown only with `--log-level debug`, since it helps no operator.
+ */
+export function toKilnError(error: unknown): KilnError {
+  if (error instanceof KilnError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new KilnError('INTERNAL', message, {
+    cause: error,
+    hint: 'this is a defect in Kiln: please report it with the output of --log-level debug',
+  })
+}
+
+/** One to three lines for people, or one JSON line. */
+export function errorText(error: KilnError, asJson: boolean): string {
+  if (asJson) {
+    return JSON.stringify({
+      error: {
+        code: error.code,
+        message: error.message,
+        exit_code: error.exitCode,
+        retryable: error.isRetryable,
+        hint: error.hint ?? null,
+        ...(error.details ? { details: error.details } : {}),
+      },
+    })
+  }
+  const lines = [`error: ${printableLines(error.message)} [${error.code}]`]
+  if (error.hint) lines.push(`hint: ${printableLines(error.hint)}`)
+  return lines.join('\n')
+}

@@ -1,0 +1,42 @@
+import { Flags } from '@oclif/core'
+import { KilnCommand } from '../../cli/base-command.ts'
+import { listFlags } from '../../cli/flags/list.ts'
+import type { Output } from '../../cli/output/output.ts'
+import { plainText } from '../../cli/output/render.ts'
+import { jobColumns, jobJson } from '../../cli/views/job.ts'
+import { jobStatuses, listJobs } from '../../core/jobs/index.ts'
+
+export default class JobList extends KilnCommand<typeof JobList> {
+  static override summary = 'List jobs, newest first.'
+  static override examples = [
+    '<%= config.bin %> job list --status failed --limit 10',
+    '<%= config.bin %> job list --status running --json',
+  ]
+  static override flags = {
+    ...listFlags,
+    status: Flags.option({
+      options: jobStatuses,
+      multiple: true,
+      description: 'only jobs of this status; may be repeated',
+      helpValue: 'STATUS',
+    })(),
+    project: Flags.string({ description: 'only jobs of this project', helpValue: 'ID' }),
+  }
+
+  protected async execute(): Promise<Output> {
+    const { jobs, nextCursor } = await listJobs(await this.context(), {
+      limit: this.flags.limit,
+      ...(this.flags.status ? { statuses: this.flags.status } : {}),
+      ...(this.flags.project ? { projectId: this.flags.project } : {}),
+      ...(this.flags.cursor ? { cursor: this.flags.cursor } : {}),
+    })
+    return {
+      kind: 'list',
+      items: jobs.map(jobJson),
+      columns: jobColumns,
+      nextCursor,
+      name: (job) => plainText(job.id),
+      empty: 'no jobs',
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import type { ClientConfig } from 'pg'
+import type { Settings } from '../config/index.ts'
+import { KilnError } from '../errors/index.ts'
+import { ensurePrivatePostgres } from './private-postgres/index.ts'
+
+/** Where to connect, and how to call it in messages. */
+export interface ConnectionTarget {
+  readonly config: ClientConfig
+  /** Host, port and database without user or password. */
+  readonly label: string
+  readonly isPrivate: boolean
+}
+
+type TargetSettings = Pick<Settings, 'databaseUrl' | 'dataDir'>
+
+/**
+ * The Postgres that commands use: `DATABASE_URL`, or the private one of the data folder, started
+ * if it does not run.
+ *
+ * @throws KilnError SETTING_INVALID for a URL that is none, or what starting the private one throws.
+ */
+export async function resolveTarget(
+  settings: TargetSettings,
+  signal?: AbortSignal,
+): Promise<ConnectionTarget> {
+  if (settings.databaseUrl === undefined) {
+    const server = await ensurePrivatePostgres({
+      dataDir: settings.dataDir,
+      ...(signal ? { signal } : {}),
+    })
+    return { config: server.connection, label: 'the private Postgres', isPrivate: true }
+  }
+  const url = parseDatabaseUrl(settings.databaseUrl)
+  return { config: { connectionString: url.href }, label: labelOf(url), isPrivate: false }
+}
+
+/** Reads a URL as other programs write it too: `postgres:`, `postgresql:`, `postgresql+asyncpg:`. */
+export function parseDatabaseUrl(text: string): URL {
+  const normal = text.trim().replace(/^postgres(ql)?(\+\w+)?:/, 'postgresql:')
+  const url = normal.startsWith('postgresql:') && URL.canParse(normal) ? new URL(normal) : undefined
+  if (!url) {
+    throw new KilnError('SETTING_INVALID', 'DATABASE_URL is not a Postgres URL', {
+      hint: 'write it as postgresql://user:password@host:5432/database',
+    })
+  }
+  return url
+}
+
+function labelOf(url: URL): string {
+  const host = url.hostname || url.searchParams.get('host') || 'localhost'
+  return `${host}${url.port ? `:${url.port}` : ''}${url.pathname === '/' ? '' : url.pathname}`
+}

@@ -1,0 +1,73 @@
+import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import type { ConnectionTarget } from './connection-target.ts'
+import { databaseError } from './database-errors.ts'
+import type { DB } from './schema.generated.ts'
+import { typeParsers } from './type-parsers.ts'
+
+/** Statements and transactions over Kiln's tables; columns are camelCase on this side. */
+export type Queries = Kysely<DB>
+
+/** An open pool. `close` ends it; it is safe to call twice. */
+export interface Database {
+  readonly queries: Queries
+  readonly pool: pg.Pool
+  readonly target: ConnectionTarget
+  close(): Promise<void>
+}
+
+export interface OpenDatabaseOptions {
+  readonly target: ConnectionTarget
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string
+  readonly poolSize: number
+  readonly connectTimeoutMs?: number
+}
+
+/**
+ * Opens a pool; connects when first used. Errors of its statements are driver errors: pass them
+ * through `databaseError` at the edge.
+ */
+export function openDatabase(options: OpenDatabaseOptions): Database {
+  const pool = new pg.Pool({
+    ...options.target.config,
+    application_name: options.applicationName,
+    max: options.poolSize,
+    types: typeParsers,
+    // Long enough for a server that is busy, short enough for a cron job to say so.
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5000,
+    idleTimeoutMillis: 30_000,
+    allowExitOnIdle: true,
+    keepAlive: true,
+  })
+  // An idle connection that the server closes is replaced by the next query; without a listener
+  // the pool's error would end the process.
+  pool.on('error', () => undefined)
+  const queries = new Kysely<DB>({
+    dialect: new PostgresDialect({ pool }),
+    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+  })
+  let closing: Promise<void> | undefined
+  return {
+    queries,
+    pool,
+    target: options.target,
+    close: () => (closing ??= pool.end()),
+  }
+}
+
+/** Runs `work` and turns errors of the driver into coded ones. */
+export async function withDatabaseErrors<T>(
+  database: Database,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw isDatabaseError(error) ? databaseError(error, database.target.label) : error
+  }
+}
+
+function isDatabaseError(error: unknown): boolean {
+  return error instanceof pg.DatabaseError || (error instanceof Error && 'code' in error)
+}

@@ -1,0 +1,16 @@
+/**
+ * Postgres: where it is, a pool over it, and what its errors mean. `DATABASE_URL` names a server;
+ * without it a private one runs in the data folder. All state of Kiln lives there.
+ */
+export { type ConnectionTarget, parseDatabaseUrl, resolveTarget } from './connection-target.ts'
+export {
+  type Database,
+  type OpenDatabaseOptions,
+  type Queries,
+  openDatabase,
+  withDatabaseErrors,
+} from './database.ts'
+export { databaseError, isConnectionLost } from './database-errors.ts'
+export { Listener, type ListenerOptions } from './listener.ts'
+export type { DB } from './schema.generated.ts'
+export { typeParsers } from './type-parsers.ts'

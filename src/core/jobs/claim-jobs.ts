@@ -1,0 +1,71 @@
+import { sql } from 'kysely'
+import type { Queries } from '../database/index.ts'
+
+/** What an executor needs of a job it has claimed. */
+export interface ClaimedJob {
+  readonly id: string
+  readonly analysisId: string
+  readonly versionNumber: number
+  readonly parameters: unknown
+  readonly leaseToken: string
+  readonly attempt: number
+  readonly triggeredBy: string
+  readonly idempotencyKey: string | null
+  readonly scheduledFor: string | null
+  readonly startedAt: string
+  readonly parentJobId: string | null
+}
+
+/** Columns of a claimed job, for `returning`. */
+export const claimedColumns = sql`
+  job.id, job.analysis_id, job.version_number, job.parameters, job.lease_token, job.attempt,
+  job.triggered_by, job.idempotency_key, job.scheduled_for, job.started_at, job.parent_job_id
+`
+
+/**
+ * Takes up to `limit` due jobs for an executor, by priority, due time and id, each with a fresh
+ * lease token. The attempt counts before the run, so that a job that kills its executor cannot loop
+ * for ever. Takes none when the executor's own row is stale, stopped or draining.
+ */
+export async function claimJobs(
+  queries: Queries,
+  executorId: string,
+  limit: number,
+): Promise<ClaimedJob[]> {
+  const { rows } = await sql<ClaimedJob>`
+    with executor as (
+      select id
+      from analysis_executors
+      where id = ${executorId}
+        and stopped_at is null
+        and not is_draining
+        and beat_at > now() - interval '8 seconds'
+    ),
+    due as (
+      select id
+      from analysis_jobs
+      where status = 'pending'
+        and ready
+        and run_at <= now()
+        and exists (select from executor)
+      order by priority desc, run_at, id
+      limit ${limit}
+      for update skip locked
+    )
+    update analysis_jobs job
+    set status = 'running',
+      started_at = now(),
+      attempt = job.attempt + 1,
+      executor_id = ${executorId},
+      lease_token = gen_random_uuid(),
+      waiting_reason = null,
+      version_number = coalesce(
+        job.version_number,
+        (select version from analyses where analyses.id = job.analysis_id)
+      )
+    from due
+    where job.id = due.id
+    returning ${claimedColumns}
+  `.execute(queries)
+  return rows
+}

@@ -1,0 +1,50 @@
+import type { Queries } from '../database/index.ts'
+
+export interface EnqueueInput {
+  readonly analysisId: string
+  readonly versionNumber: number | null
+  readonly parameters: unknown
+  readonly triggeredBy: string
+  readonly priority?: number
+  readonly maxAttempts?: number
+  readonly idempotencyKey?: string
+  readonly retryOf?: string
+}
+
+export interface EnqueuedJob {
+  readonly id: string
+  /** False when a job of this idempotency key was there already; then `id` is that job's. */
+  readonly isNew: boolean
+}
+
+/** Puts a job into the queue; a service runs it. Safe to repeat with an idempotency key. */
+export async function enqueueJob(queries: Queries, input: EnqueueInput): Promise<EnqueuedJob> {
+  const inserted = await queries
+    .insertInto('analysisJobs')
+    .values({
+      analysisId: input.analysisId,
+      versionNumber: input.versionNumber,
+      parameters: JSON.stringify(input.parameters),
+      triggeredBy: input.triggeredBy,
+      priority: input.priority ?? 0,
+      maxAttempts: input.maxAttempts ?? 1,
+      idempotencyKey: input.idempotencyKey ?? null,
+      retryOf: input.retryOf ?? null,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['analysisId', 'idempotencyKey'])
+        .where('idempotencyKey', 'is not', null)
+        .doNothing(),
+    )
+    .returning('id')
+    .executeTakeFirst()
+  if (inserted) return { id: inserted.id, isNew: true }
+  const existing = await queries
+    .selectFrom('analysisJobs')
+    .select('id')
+    .where('analysisId', '=', input.analysisId)
+    .where('idempotencyKey', '=', input.idempotencyKey ?? null)
+    .executeTakeFirstOrThrow()
+  return { id: existing.id, isNew: false }
+}

@@ -1,0 +1,57 @@
+import { sql } from 'kysely'
+import type { Queries } from '../database/index.ts'
+
+export interface JobLogLine {
+  readonly attempt: number
+  readonly lineNumber: number
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly loggedAt: string
+}
+
+/** Appends lines of one attempt, in one statement however many they are. */
+export async function appendJobLogs(
+  queries: Queries,
+  jobId: string,
+  lines: readonly JobLogLine[],
+): Promise<void> {
+  if (lines.length === 0) return
+  await sql`
+    insert into analysis_job_logs (job_id, attempt, line_number, level, message, logged_at)
+    select ${jobId}, line.attempt, line.line_number, line.level, line.message, line.logged_at
+    from jsonb_to_recordset(${JSON.stringify(lines.map(toRecord))}::jsonb)
+      as line (attempt integer, line_number integer, level text, message text, logged_at timestamptz)
+    where exists (select from analysis_jobs where id = ${jobId})
+    on conflict do nothing
+  `.execute(queries)
+}
+
+const toRecord = (line: JobLogLine) => ({
+  attempt: line.attempt,
+  line_number: line.lineNumber,
+  level: line.level,
+  // Postgres text has no NUL.
+  message: line.message.replaceAll('\u0000', '\uFFFD').toWellFormed(),
+  logged_at: line.loggedAt,
+})
+
+/** Lines of a job in the order they were written, after a given position. */
+export async function readJobLogs(
+  queries: Queries,
+  jobId: string,
+  after: { readonly attempt: number; readonly lineNumber: number } = { attempt: 0, lineNumber: -1 },
+  limit = 1000,
+): Promise<JobLogLine[]> {
+  const rows = await queries
+    .selectFrom('analysisJobLogs')
+    .select(['attempt', 'lineNumber', 'level', 'message', 'loggedAt'])
+    .where('jobId', '=', jobId)
+    .where(({ eb, refTuple, tuple }) =>
+      eb(refTuple('attempt', 'lineNumber'), '>', tuple(after.attempt, after.lineNumber)),
+    )
+    .orderBy('attempt')
+    .orderBy('lineNumber')
+    .limit(limit)
+    .execute()
+  return rows as JobLogLine[]
+}

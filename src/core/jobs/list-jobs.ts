@@ -1,0 +1,66 @@
+import type { Context } from '../context.ts'
+import { KilnError } from '../errors/index.ts'
+import type { Job, JobStatus } from './job.ts'
+import { selectJobs } from './select-jobs.ts'
+
+export interface JobFilter {
+  readonly statuses?: readonly JobStatus[]
+  readonly analysisId?: string
+  readonly projectId?: string
+  readonly limit: number
+  /** From the page before. */
+  readonly cursor?: string
+}
+
+export interface JobPage {
+  readonly jobs: readonly Job[]
+  /** Null on the last page. */
+  readonly nextCursor: string | null
+}
+
+/**
+ * Jobs, newest first, a page at a time. The cursor names the last row seen, so that jobs created
+ * meanwhile do not shift the pages.
+ *
+ * @throws KilnError USAGE for a cursor that no page gave.
+ */
+export async function listJobs(
+  { database }: Pick<Context, 'database'>,
+  filter: JobFilter,
+): Promise<JobPage> {
+  let query = selectJobs(database.queries)
+    .orderBy('analysisJobs.createdAt', 'desc')
+    .orderBy('analysisJobs.id', 'desc')
+    .limit(filter.limit + 1)
+  if (filter.statuses?.length) query = query.where('analysisJobs.status', 'in', filter.statuses)
+  if (filter.analysisId) query = query.where('analysisJobs.analysisId', '=', filter.analysisId)
+  if (filter.projectId) query = query.where('analyses.projectId', '=', filter.projectId)
+  if (filter.cursor) {
+    const { createdAt, id } = decodeCursor(filter.cursor)
+    query = query.where(({ eb, refTuple, tuple }) =>
+      eb(refTuple('analysisJobs.createdAt', 'analysisJobs.id'), '<', tuple(createdAt, id)),
+    )
+  }
+  const rows = (await query.execute()) as Job[]
+  const jobs = rows.slice(0, filter.limit)
+  const last = jobs.at(-1)
+  return {
+    jobs,
+    nextCursor: rows.length > filter.limit && last ? encodeCursor(last) : null,
+  }
+}
+
+function encodeCursor(job: Pick<Job, 'createdAt' | 'id'>): string {
+  return Buffer.from(`${job.createdAt} ${job.id}`).toString('base64url')
+}
+
+function decodeCursor(cursor: string): { createdAt: string; id: string } {
+  const text = Buffer.from(cursor, 'base64url').toString()
+  const match = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) ([0-9a-f-]{36})$/.exec(text)
+  if (!match?.[1] || !match[2]) {
+    throw new KilnError('USAGE', 'the cursor is not one that a page gave', {
+      hint: 'use next_cursor of the page before, or leave --cursor out',
+    })
+  }
+  return { createdAt: match[1], id: match[2] }
+}

@@ -1,0 +1,88 @@
+import { sql } from 'kysely'
+import type { Queries } from '../database/index.ts'
+
+/** What became of the jobs of an executor that was declared dead. */
+export interface Rescue {
+  readonly pending: number
+  readonly failed: number
+}
+
+/**
+ * Declares an executor dead, if its heartbeat still stands where the caller saw it, and ends its
+ * leases: each job goes back to pending while it may be lost again, else it fails with
+ * `executor_lost`. One statement, so that two rescuers do it once. Nothing happens when the
+ * executor has beaten meanwhile.
+ */
+export async function rescueJobs(
+  queries: Queries,
+  executorId: string,
+  seenBeatCount: number,
+): Promise<Rescue> {
+  const { rows } = await sql<{ pending: number; failed: number }>`
+    with dead as (
+      update analysis_executors
+      set stopped_at = now()
+      where id = ${executorId}
+        and stopped_at is null
+        and beat_count = ${seenBeatCount}
+      returning id, label
+    ),
+    lost as (
+      select job.id, job.attempt, job.started_at, job.lost_count < job.max_lost as may_run_again,
+        dead.id as executor_id, dead.label
+      from analysis_jobs job
+      join dead on dead.id = job.executor_id
+      where job.status = 'running'
+      for update of job
+    ),
+    changed as (
+      update analysis_jobs job
+      set status = case when lost.may_run_again then 'pending' else 'failed' end,
+        lost_count = job.lost_count + 1,
+        lease_token = null,
+        executor_id = case when lost.may_run_again then null else job.executor_id end,
+        started_at = case when lost.may_run_again then null else job.started_at end,
+        progress = null,
+        progress_message = null,
+        error_code = case when lost.may_run_again then null else 'executor_lost' end,
+        error_message = case
+          when lost.may_run_again then null
+          else 'the executor ' || lost.label || ' died while it ran this job'
+        end,
+        completed_at = case when lost.may_run_again then null else now() end,
+        execution_time_ms = case
+          when lost.may_run_again then null
+          else greatest(0, extract(epoch from now() - job.started_at) * 1000)::bigint
+        end
+      from lost
+      where job.id = lost.id
+      returning lost.may_run_again
+    ),
+    attempt as (
+      insert into analysis_job_attempts
+        (job_id, number, executor_id, executor_label, started_at, outcome, error_code)
+      select id, attempt, executor_id, label, started_at, 'lost', 'executor_lost'
+      from lost
+    ),
+    counted as (
+      insert into analysis_counters as counter (executor_id, name, value)
+      select executor_id, name, sum(amount)
+      from (
+        select executor_id, 'jobs_lost' as name, 1 as amount from lost
+        union all
+        select executor_id, 'jobs_failed', 1 from lost where not may_run_again
+      ) as amounts
+      group by executor_id, name
+      on conflict (executor_id, name) do update set value = counter.value + excluded.value
+    ),
+    notified as (
+      select pg_notify('kiln_jobs', '')
+      where exists (select from changed where may_run_again)
+    )
+    select count(*) filter (where may_run_again)::integer as pending,
+      count(*) filter (where not may_run_again)::integer as failed,
+      (select count(*) from notified)
+    from changed
+  `.execute(queries)
+  return { pending: rows[0]?.pending ?? 0, failed: rows[0]?.failed ?? 0 }
+}

@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto'
+import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { errorCodeOf } from '../errors/index.ts'
+import { ensurePrivateFolder, fileError } from './files.ts'
+
+/** The folder that holds results, project databases, job folders and the private Postgres. */
+export interface DataFolder {
+  readonly path: string
+  /** Stays the same wherever the folder is mounted; rows in the database refer to it. */
+  readonly id: string
+}
+
+/**
+ * Opens the data folder, creating it (0700) with an id when it is new. Two processes that create
+ * it at once agree on one id.
+ */
+export async function openDataFolder(folder: string): Promise<DataFolder> {
+  await ensurePrivateFolder(folder)
+  const file = path.join(folder, 'folder-id')
+  const known = await readId(file)
+  if (known) return { path: folder, id: known }
+  const temporary = `${file}.${randomUUID()}.tmp`
+  try {
+    await writeFile(temporary, `${randomUUID()}\n`, { mode: 0o600 })
+    // link(2) fails when the name is taken, so the first one wins and nobody reads half an id.
+    await link(temporary, file).catch((error: unknown) => {
+      if (errorCodeOf(error) !== 'EEXIST') throw error
+    })
+  } catch (error) {
+    throw fileError(error, file)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+  const id = await readId(file)
+  if (!id) throw fileError(new Error('it holds no id'), file)
+  return { path: folder, id }
+}
+
+async function readId(file: string): Promise<string | undefined> {
+  try {
+    const text = (await readFile(file, 'utf8')).trim()
+    return /^[0-9a-f-]{36}$/.test(text) ? text : undefined
+  } catch (error) {
+    if (errorCodeOf(error) === 'ENOENT') return undefined
+    throw fileError(error, file)
+  }
+}
