@@ -3,4 +3,5 @@
  * The only module that looks at `process.env`. Nothing here connects to anything.
  */
 export { type LoadedSettings, type SettingsInput, loadSettings } from './load-settings.ts'
+export { programFolders } from './program-folders.ts'
 export { type SettingKey, type Settings, settingTable } from './setting-table.ts'

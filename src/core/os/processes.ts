@@ -1,0 +1,34 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+import { errorCodeOf } from '../errors/index.ts'
+
+/** True when a process of this pid exists, whoever owns it. */
+export function processExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errorCodeOf(error) !== 'ESRCH'
+  }
+}
+
+/** True for a process that has ended and that its parent has not collected, as under a careless pid 1. */
+export function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The command's name, in parentheses, may itself hold blanks and parentheses.
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z')
+  } catch {
+    // Gone, or not on Linux.
+    return false
+  }
+}
+
+/** The folder a process works in; undefined when it is gone, not ours to ask, or not on Linux. */
+export function workingFolderOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    // The caller treats unknown as neither proven nor disproven.
+    return undefined
+  }
+}
