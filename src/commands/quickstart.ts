@@ -22,11 +22,7 @@ export default class Quickstart extends KilnCommand<typeof Quickstart> {
     const context = await this.context()
     const { target } = context.database
     this.step(target.isPrivate ? `private Postgres in ${context.settings.dataDir}` : target.label)
-    const applied = await migrateUp({
-      database: context.database,
-      settings: context.settings,
-      signal: this.signal,
-    })
+    const applied = await migrateUp(context)
     this.step(`schema up to date (${applied.length} migrations applied)`)
     const { first } = await setUpExamples(context, (text) => this.step(text))
     this.step(`running ${first.name}`)
@@ -39,7 +35,10 @@ export default class Quickstart extends KilnCommand<typeof Quickstart> {
       onLogLine: (line) => this.say(logLineText(line)),
     })
     this.say('')
-    const output = await runOutput(context, await getJob(context, end.jobId), true)
+    const output = await runOutput(context, await getJob(context, end.jobId), {
+      asTable: true,
+      end,
+    })
     process.once('exit', (code) => {
       if (code === 0) this.say(nextSteps)
     })
