@@ -7,10 +7,13 @@ export {
   type Datasource,
   type DatasourceConfig,
   type DatasourceType,
+  type PostgresPlace,
   type ResolvedDatasource,
   datasourceTypes,
   fileFormats,
 } from './datasource.ts'
+export { describePlace } from './describe-place.ts'
 export { getDatasource, listDatasources } from './datasource-rows.ts'
 export { removeDatasource } from './remove-datasource.ts'
 export { resolveDatasource } from './resolve-datasource.ts'
+export { type DatasourceReport, testDatasource } from './test-datasource.ts'
