@@ -8,4 +8,5 @@ export {
   loadSettings,
   readVariable,
 } from './load-settings.ts'
+export { programFolders } from './program-folders.ts'
 export { type SettingKey, type Settings, settingTable } from './setting-table.ts'

@@ -12,5 +12,13 @@ export {
 } from './database.ts'
 export { databaseError, isConnectionLost } from './database-errors.ts'
 export { Listener, type ListenerOptions } from './listener.ts'
+export {
+  type PrivatePostgres,
+  type PrivatePostgresOptions,
+  type PrivatePostgresStatus,
+  ensurePrivatePostgres,
+  privatePostgresStatus,
+  stopPrivatePostgres,
+} from './private-postgres/index.ts'
 export type { DB } from './schema.generated.ts'
 export { typeParsers } from './type-parsers.ts'
