@@ -1,5 +1,6 @@
 import { Command, type Interfaces } from '@oclif/core'
 import type { Context } from '../core/context.ts'
+import { withDatabaseErrors } from '../core/database/index.ts'
 import { KilnError, exitCodes } from '../core/errors/index.ts'
 import type { ContextHandle } from './context.ts'
 import { globalFlags } from './flags/global.ts'
@@ -65,7 +66,7 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     this.flags = flags as Flags<T>
     this.args = args as Args<T>
     this.format = (flags.json ? 'json' : flags.output) as Format
-    if (flags['database-url']?.includes('@')) this.hidePassword(flags['database-url'])
+    this.hidePassword(flags['database-url'] ?? '', 'use DATABASE_URL instead of --database-url')
     this.watchSignals()
     const output = await this.execute()
     if (output) this.write(output)
@@ -135,7 +136,9 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   }
 
   protected override async catch(error: unknown): Promise<void> {
-    const kilnError = toKilnError(this.signal.aborted ? this.signal.reason : error)
+    const kilnError = toKilnError(
+      await this.codedError(this.signal.aborted ? this.signal.reason : error),
+    )
     process.stderr.write(`${errorText(kilnError, this.isJson)}\n`)
     if (kilnError.code === 'INTERNAL' && this.argv.includes('debug')) {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
@@ -165,11 +168,20 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     }
   }
 
+  /** Errors of the driver become coded here, once for all commands. */
+  private async codedError(error: unknown): Promise<unknown> {
+    const database = this.handle?.context.database
+    if (!database) return error
+    return withDatabaseErrors(database, () => Promise.reject(error)).catch(
+      (coded: unknown) => coded,
+    )
+  }
+
   /** A password on the command line is seen by everyone on the machine in the process list. */
-  private hidePassword(url: string): void {
+  protected hidePassword(url: string, advice: string): void {
     if (!/\/\/[^/@]*:[^/@]+@/.test(url)) return
-    process.title = `kiln ${this.id ?? ''}`
-    this.warn('--database-url holds a password, which other users may have seen: use DATABASE_URL')
+    process.title = `kiln ${this.id?.replaceAll(':', ' ') ?? ''}`
+    this.warn(`${advice}: the password in it may have been seen by other users of this machine`)
   }
 }
 
