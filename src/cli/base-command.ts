@@ -1,8 +1,9 @@
 import { Command, type Interfaces } from '@oclif/core'
 import type { Context } from '../core/context.ts'
 import { KilnError, exitCodes } from '../core/errors/index.ts'
-import { type ContextHandle, openContext } from './context.ts'
+import type { ContextHandle } from './context.ts'
 import { globalFlags } from './flags/global.ts'
+import { formatOfArgv } from './output/format-of-argv.ts'
 import type { Output } from './output/output.ts'
 import { type Format, render } from './output/render.ts'
 import { errorText, toKilnError } from './output/report-error.ts'
@@ -73,6 +74,8 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   /** Settings, database, logger and signal; the database connects when first used. */
   protected async context(): Promise<Context> {
+    // A command without a database does without its modules: they take half of a start.
+    const { openContext } = await import('./context.ts')
     this.handle ??= await openContext({
       commandId: this.id ?? 'kiln',
       signal: this.abortController.signal,
@@ -169,12 +172,4 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     process.title = `kiln ${this.id ?? ''}`
     this.warn('--database-url holds a password, which other users may have seen: use DATABASE_URL')
   }
-}
-
-/** The format asked for, known also when the command line cannot be parsed. */
-export function formatOfArgv(argv: readonly string[]): Format {
-  const index = argv.findIndex((word) => word === '-o' || word === '--output')
-  const value =
-    index >= 0 ? argv[index + 1] : argv.find((word) => word.startsWith('--output='))?.slice(9)
-  return argv.includes('--json') || value === 'json' || value === 'jsonl' ? 'json' : 'table'
 }
