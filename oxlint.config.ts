@@ -16,7 +16,7 @@ const layers = [
   ['sandbox'],
   ['executor'],
   ['scheduler', 'http'],
-  ['backup', 'restore', 'cleanup', 'health'],
+  ['backup', 'restore', 'cleanup', 'health', 'quickstart'],
 ]
 
 /** Sideways or upward edges that are allowed, each with its reason. */

@@ -74,7 +74,7 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   /** Settings, database, logger and signal; the database connects when first used. */
   protected async context(): Promise<Context> {
-    // A command without a database does without its modules: they take half of a start.
+    // Only commands that use the database pay for loading its driver.
     const { openContext } = await import('./context.ts')
     this.handle ??= await openContext({
       commandId: this.id ?? 'kiln',

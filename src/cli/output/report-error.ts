@@ -1,4 +1,4 @@
-import { databaseError, isDatabaseError } from '../../core/database/index.ts'
+import { databaseError, isDatabaseError } from '../../core/database/database-errors.ts'
 import { KilnError } from '../../core/errors/index.ts'
 import { printableLines } from './printable.ts'
 

@@ -1,4 +1,5 @@
 import type { Context } from '../../core/context.ts'
+import type { JobEnd } from '../../core/executor/index.ts'
 import type { Job } from '../../core/jobs/index.ts'
 import { readResult } from '../../core/results/index.ts'
 import type { Json, ValueOutput } from '../output/output.ts'
@@ -13,10 +14,20 @@ import { resultCsv, resultTable } from './result.ts'
 export async function runOutput(
   context: Pick<Context, 'database' | 'settings'>,
   job: Job,
-  asTable: boolean,
+  options: {
+    readonly asTable: boolean
+    /** Of a job that ran here: its text keeps the script's order of fields, which jsonb does not. */
+    readonly end?: JobEnd
+  },
 ): Promise<ValueOutput> {
+  const { asTable, end } = options
   const error = jobError(job)
-  const resultText = job.status === 'completed' ? await readResult(context, job) : undefined
+  const resultText =
+    job.status !== 'completed'
+      ? undefined
+      : end?.status === 'completed'
+        ? end.resultText
+        : await readResult(context, job)
   const result = resultText === undefined ? null : (JSON.parse(resultText) as Json)
   const table = asTable && resultText !== undefined ? resultTable(resultText) : undefined
   const csv = resultText === undefined ? undefined : resultCsv(resultText)

@@ -69,7 +69,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
       ...(this.flags.timeout === undefined ? {} : { timeoutMs: this.flags.timeout }),
       onLogLine: (line) => this.say(logLineText(line)),
     })
-    return runOutput(context, await getJob(context, end.jobId), this.asksForTable)
+    return runOutput(context, await getJob(context, end.jobId), { asTable: this.asksForTable, end })
   }
 
   private async enqueue(
@@ -82,9 +82,8 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
       return { kind: 'record', record: { id, status: 'pending' }, text: id, name: id }
     }
     this.say(`queued as job ${id}; waiting (Ctrl-C stops waiting, the job goes on)`)
-    const job = await waitForJob(context, id, {
-      ...(this.flags.timeout === undefined ? {} : { timeoutMs: this.flags.timeout }),
-    })
-    return runOutput(context, job, this.asksForTable)
+    const { timeout } = this.flags
+    const job = await waitForJob(context, id, timeout === undefined ? {} : { timeoutMs: timeout })
+    return runOutput(context, job, { asTable: this.asksForTable })
   }
 }

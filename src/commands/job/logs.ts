@@ -1,6 +1,7 @@
 import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
+import { plainText } from '../../cli/output/render.ts'
 import { logLineJson, logLineText } from '../../cli/views/log-line.ts'
 import { getJob, readAllJobLogs } from '../../core/jobs/index.ts'
 
@@ -22,7 +23,7 @@ export default class JobLogs extends KilnCommand<typeof JobLogs> {
       items: lines.map(logLineJson),
       columns: [],
       lines: lines.map(logLineText),
-      name: (line) => `${job.id}/${String(line.attempt)}/${String(line.line_number)}`,
+      name: (line) => `${plainText(line.attempt)}/${plainText(line.line_number)}`,
       empty: `job ${job.id} logged nothing`,
     }
   }

@@ -3,12 +3,7 @@
  * without it a private one runs in the data folder. All state of Kiln lives there.
  */
 export { type ConnectionTarget, parseDatabaseUrl, resolveTarget } from './connection-target.ts'
-export {
-  type Database,
-  type OpenDatabaseOptions,
-  type Queries,
-  openDatabase,
-} from './database.ts'
+export { type Database, type OpenDatabaseOptions, type Queries, openDatabase } from './database.ts'
 export { databaseError, isConnectionLost, isDatabaseError } from './database-errors.ts'
 export { Listener, type ListenerOptions } from './listener.ts'
 export {

@@ -86,6 +86,14 @@ export const errorTable = {
   SCHEMA_NEWER: define(exitCodes.config, 'the database schema is newer than this program'),
   MIGRATION_DRIFT: define(exitCodes.no, 'an applied migration file was changed'),
   MIGRATION_FAILED: define(exitCodes.no, 'a migration failed and was rolled back'),
+  MIGRATION_UNFINISHED: define(
+    exitCodes.no,
+    'a migration that runs without a transaction stopped half way',
+  ),
+  MIGRATION_OUT_OF_ORDER: define(
+    exitCodes.no,
+    'a migration is pending whose version is below one that is applied',
+  ),
   MIGRATION_NOT_FOUND: define(exitCodes.notFound, 'there is no such migration'),
   MIGRATION_INVALID: define(exitCodes.data, 'a migration file cannot be read as one'),
   MIGRATION_IRREVERSIBLE: define(exitCodes.data, 'a migration has no down part'),

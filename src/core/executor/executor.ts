@@ -211,15 +211,22 @@ export class Executor {
     }
   }
 
-  private claim(limit: number): Promise<ClaimedJob[]> {
-    return this.inTurn(async () => {
-      const { queries } = this.context.database
-      await sweepLostExecutors(queries)
-      const jobs = await claimJobs(queries, this.id, limit)
-      if (jobs.length > 0)
+  private async claim(limit: number): Promise<ClaimedJob[]> {
+    const { queries } = this.context.database
+    try {
+      const jobs = await this.inTurn(async () => {
+        await sweepLostExecutors(queries)
+        return claimJobs(queries, this.id, limit)
+      })
+      if (jobs.length > 0) {
         this.context.log.info({ count: jobs.length }, `Found ${jobs.length} pending jobs`)
+      }
       return jobs
-    })
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error
+      this.context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
+      return []
+    }
   }
 
   private async beat(): Promise<void> {

@@ -197,7 +197,7 @@ function refusalText(error: unknown): string {
   }
   return JSON.stringify({
     code: typeof code === 'string' && /^[a-z_]{1,40}$/.test(code) ? code : 'datasource_error',
-    message: String(message ?? 'the call failed').slice(0, 8192),
+    message: typeof message === 'string' ? message.slice(0, 8192) : 'the call failed',
   })
 }
 

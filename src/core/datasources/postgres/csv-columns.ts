@@ -95,8 +95,7 @@ function planArray({ name, type, typeModifier }: Column): CsvPlan {
     elementType === 'VARCHAR'
       ? texts
       : `list_transform(${texts}, lambda item: ${fromText(elementType, 'item')})`
-  const message = `column ${JSON.stringify(name)} has an array of several dimensions: unnest it, or cast it to text`
-  const refusal = `error('${message.replaceAll("'", "''")}')`
+  const refusal = "error('an array of several dimensions: unnest it, or cast it to text')"
   const isDeep = "json_type($field::json, '$[0]') = 'ARRAY'"
   return {
     select: 'pg_catalog.to_json($column::text[])',

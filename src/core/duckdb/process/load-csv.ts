@@ -15,14 +15,18 @@ export async function loadCsv(
   load: LoadCsv,
 ): Promise<{ rowCount: number }> {
   return await inTransaction(connection, async () => {
+    refuseDuplicateNames(load.columns)
     const columns = await settleDecimals(connection, load)
     const table = quoteTableName(load.table)
     const items = columns.map(
       (column, index) => `${expressionOf(column, index)} as ${quoteIdentifier(column.name)}`,
     )
-    await connection.run(
-      `create table ${table} as select ${items.join(', ')} from ${readCsv(load, columns)}`,
-    )
+    const create = `create table ${table} as select ${items.join(', ')} from ${readCsv(load, columns)}`
+    try {
+      await connection.run(create)
+    } catch (error) {
+      throw await nameColumn(connection, load, columns, error)
+    }
     const count = await scalar(connection, `select count(*) from ${table}`)
     if (count !== BigInt(load.rowCount)) {
       throw new Refusal(
@@ -54,6 +58,40 @@ export async function scalar(connection: DuckDBConnection, sql: string): Promise
   return rows[0]?.[0] ?? null
 }
 
+/**
+ * The error with the column it is about: DuckDB names the field of the file, or nothing at all
+ * where an expression over it failed, which trying one column at a time finds.
+ */
+async function nameColumn(
+  connection: DuckDBConnection,
+  load: LoadCsv,
+  columns: readonly CsvColumn[],
+  error: unknown,
+): Promise<unknown> {
+  const message = error instanceof Error ? error.message : String(error)
+  const field = /converting column "f(\d+)"\. (.*)/.exec(message)
+  if (field) return valueRefusal(columns[Number(field[1]) - 1], field[2] ?? '')
+  if (!/^(?:Conversion|Invalid Input) Error/.test(message)) return error
+  // The failed statement has ended the transaction; nothing was made in it yet.
+  await connection.run('rollback').catch(() => undefined)
+  await connection.run('begin transaction')
+  for (const [index, column] of columns.entries()) {
+    if (column.expression === undefined) continue
+    const probe = `select count(${expressionOf(column, index)}) from ${readCsv(load, columns)}`
+    const failed = await connection.run(probe).then(
+      () => false,
+      () => true,
+    )
+    if (failed) return valueRefusal(column, message.split('\n', 1)[0] ?? '')
+  }
+  return error
+}
+
+function valueRefusal(column: CsvColumn | undefined, reason: string): Refusal {
+  const name = JSON.stringify(column?.name ?? 'unknown')
+  return new Refusal(`column ${name} has a value that cannot be loaded exactly: ${reason}`)
+}
+
 function readCsv(load: LoadCsv, columns: readonly CsvColumn[]): string {
   const types = columns.map((column, index) => `${fieldName(index)}: ${quoteText(column.readAs)}`)
   // The reader refuses longer lines, and keeps 16 of them as its buffer.
@@ -70,6 +108,17 @@ function readCsv(load: LoadCsv, columns: readonly CsvColumn[]): string {
     `max_line_size = ${maxLine}`,
     `columns = {${types.join(', ')}})`,
   ].join(', ')
+}
+
+/** DuckDB would rename the second without a word, and does not tell capitals from small letters. */
+function refuseDuplicateNames(columns: readonly CsvColumn[]): void {
+  const seen = new Set<string>()
+  for (const { name } of columns) {
+    if (seen.has(name.toLowerCase())) {
+      throw new Refusal(`two columns are named ${JSON.stringify(name)}: give one an alias`)
+    }
+    seen.add(name.toLowerCase())
+  }
 }
 
 function expressionOf(column: CsvColumn, index: number): string {
