@@ -4,6 +4,7 @@ import { withDatabaseErrors } from '../core/database/index.ts'
 import { KilnError, exitCodes } from '../core/errors/index.ts'
 import type { ContextHandle } from './context.ts'
 import { globalFlags } from './flags/global.ts'
+import { formatOfArgv } from './output/format-of-argv.ts'
 import type { Output } from './output/output.ts'
 import { type Format, render } from './output/render.ts'
 import { errorText, toKilnError } from './output/report-error.ts'
@@ -183,12 +184,4 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     process.title = `kiln ${this.id?.replaceAll(':', ' ') ?? ''}`
     this.warn(`${advice}: the password in it may have been seen by other users of this machine`)
   }
-}
-
-/** The format asked for, known also when the command line cannot be parsed. */
-export function formatOfArgv(argv: readonly string[]): Format {
-  const index = argv.findIndex((word) => word === '-o' || word === '--output')
-  const value =
-    index >= 0 ? argv[index + 1] : argv.find((word) => word.startsWith('--output='))?.slice(9)
-  return argv.includes('--json') || value === 'json' || value === 'jsonl' ? 'json' : 'table'
 }
