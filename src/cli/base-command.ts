@@ -1,6 +1,5 @@
 import { Command, type Interfaces } from '@oclif/core'
 import type { Context } from '../core/context.ts'
-import { withDatabaseErrors } from '../core/database/index.ts'
 import { KilnError, exitCodes } from '../core/errors/index.ts'
 import type { ContextHandle } from './context.ts'
 import { globalFlags } from './flags/global.ts'
@@ -138,7 +137,8 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   protected override async catch(error: unknown): Promise<void> {
     const kilnError = toKilnError(
-      await this.codedError(this.signal.aborted ? this.signal.reason : error),
+      this.signal.aborted ? this.signal.reason : error,
+      this.handle?.context.database.target.label,
     )
     process.stderr.write(`${errorText(kilnError, this.isJson)}\n`)
     if (kilnError.code === 'INTERNAL' && this.argv.includes('debug')) {
@@ -167,15 +167,6 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
         }
       })
     }
-  }
-
-  /** Errors of the driver become coded here, once for all commands. */
-  private async codedError(error: unknown): Promise<unknown> {
-    const database = this.handle?.context.database
-    if (!database) return error
-    return withDatabaseErrors(database, () => Promise.reject(error)).catch(
-      (coded: unknown) => coded,
-    )
   }
 
   /** A password on the command line is seen by everyone on the machine in the process list. */

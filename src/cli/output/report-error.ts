@@ -6,9 +6,9 @@ import { printableLines } from './printable.ts'
  * Turns anything thrown into a coded error. What has no code is a defect of Kiln: its stack is
  * shown only with `--log-level debug`, since it helps no operator.
  */
-export function toKilnError(error: unknown): KilnError {
+export function toKilnError(error: unknown, databaseLabel?: string): KilnError {
   if (error instanceof KilnError) return error
-  if (isDatabaseError(error)) return databaseError(error)
+  if (isDatabaseError(error)) return databaseError(error, databaseLabel)
   const message = error instanceof Error ? error.message : String(error)
   return new KilnError('INTERNAL', message, {
     cause: error,
