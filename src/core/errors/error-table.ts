@@ -111,6 +111,7 @@ export const errorTable = {
   VERSION_NOT_FOUND: define(exitCodes.notFound, 'the analysis has no such version'),
   PARAMETER_INVALID: define(exitCodes.data, 'a parameter is missing, unknown or of a wrong type'),
   DEPENDENCY_MISSING: define(exitCodes.data, 'a declared datasource or analysis does not exist'),
+  DEPENDENCY_CYCLE: define(exitCodes.data, 'analyses depend on each other in a circle'),
 
   // Jobs.
   JOB_NOT_FOUND: define(exitCodes.notFound, 'there is no such job'),
@@ -127,6 +128,7 @@ export const errorTable = {
   // Datasources.
   DATASOURCE_NOT_FOUND: define(exitCodes.notFound, 'the project has no such datasource'),
   DATASOURCE_EXISTS: define(exitCodes.data, 'the project has a datasource of this name'),
+  DATASOURCE_IN_USE: define(exitCodes.data, 'analyses declare the datasource'),
   DATASOURCE_INVALID: define(exitCodes.data, 'a datasource is not described correctly'),
   DATASOURCE_UNAVAILABLE: define(exitCodes.unavailable, 'a datasource cannot be reached', true),
   DATASOURCE_ERROR: define(exitCodes.data, 'a datasource or DuckDB refused a statement or failed'),
