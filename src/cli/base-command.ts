@@ -66,7 +66,7 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     this.flags = flags as Flags<T>
     this.args = args as Args<T>
     this.format = (flags.json ? 'json' : flags.output) as Format
-    if (flags['database-url']?.includes('@')) this.hidePassword(flags['database-url'])
+    this.hidePassword(flags['database-url'] ?? '', 'use DATABASE_URL instead of --database-url')
     this.watchSignals()
     const output = await this.execute()
     if (output) this.write(output)
@@ -136,7 +136,10 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   }
 
   protected override async catch(error: unknown): Promise<void> {
-    const kilnError = toKilnError(this.signal.aborted ? this.signal.reason : error)
+    const kilnError = toKilnError(
+      this.signal.aborted ? this.signal.reason : error,
+      this.handle?.context.database.target.label,
+    )
     process.stderr.write(`${errorText(kilnError, this.isJson)}\n`)
     if (kilnError.code === 'INTERNAL' && this.argv.includes('debug')) {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
@@ -167,9 +170,9 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   }
 
   /** A password on the command line is seen by everyone on the machine in the process list. */
-  private hidePassword(url: string): void {
+  protected hidePassword(url: string, advice: string): void {
     if (!/\/\/[^/@]*:[^/@]+@/.test(url)) return
-    process.title = `kiln ${this.id ?? ''}`
-    this.warn('--database-url holds a password, which other users may have seen: use DATABASE_URL')
+    process.title = `kiln ${this.id?.replaceAll(':', ' ') ?? ''}`
+    this.warn(`${advice}: the password in it may have been seen by other users of this machine`)
   }
 }

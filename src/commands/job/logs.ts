@@ -3,7 +3,7 @@ import { requiredArgument } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { plainText } from '../../cli/output/render.ts'
 import { logLineJson, logLineText } from '../../cli/views/log-line.ts'
-import { getJob, readAllJobLogs } from '../../core/jobs/index.ts'
+import { getJob, readAllJobLogs, sweepLostExecutors } from '../../core/jobs/index.ts'
 
 export default class JobLogs extends KilnCommand<typeof JobLogs> {
   static override summary = 'Print the log lines of a job.'
@@ -16,6 +16,7 @@ export default class JobLogs extends KilnCommand<typeof JobLogs> {
 
   protected async execute(): Promise<Output> {
     const context = await this.context()
+    await sweepLostExecutors(context.database.queries)
     const job = await getJob(context, this.args.id)
     const lines = await readAllJobLogs(context.database.queries, job.id)
     return {

@@ -37,7 +37,7 @@ export interface AnalysisVersion {
 /** Names an analysis: by id, or by name within a project or, if none is given, in all of them. */
 export interface AnalysisReference {
   readonly idOrName: string
-  readonly projectId?: string
+  readonly projectId?: string | undefined
 }
 
 /** What it takes to run one version of an analysis. */

@@ -9,17 +9,17 @@ import { isAnalysisId } from './get-analysis.ts'
 import type { Inspect } from './inspect-script.ts'
 import { requireValidScript } from './require-valid-script.ts'
 import { completeVersion } from './save-definition.ts'
-import { type ScriptFile, auditState, scriptOf, titleOfFile } from './script-file.ts'
+import { type ScriptFile, auditState, fileMetadata, scriptOf, titleOfFile } from './script-file.ts'
 import { analysisColumns } from './select-analyses.ts'
 
 export interface CreateAnalysisInput {
   readonly file: ScriptFile
   readonly projectId: string
   /** Undefined: made from the title, with -2, -3 when taken. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Undefined: the declared title, else the file's name. */
-  readonly title?: string
-  readonly changeDescription?: string
+  readonly title?: string | undefined
+  readonly changeDescription?: string | undefined
 }
 
 export interface CreatedAnalysis {
@@ -42,8 +42,7 @@ export async function createAnalysis(
   const { file, projectId, name } = input
   if (name !== undefined) requireName(name)
   if (input.title !== undefined) requireTitle(input.title)
-  const script = scriptOf(file)
-  const definition = await requireValidScript(script, inspect)
+  const definition = await requireValidScript(scriptOf(file), inspect)
   const title = input.title ?? definition.title ?? titleOfFile(file.filename)
 
   try {
@@ -56,7 +55,7 @@ export async function createAnalysis(
           projectId,
           // The trigger makes a name from the title where there is none.
           name: name ?? sql<string>`null`,
-          metadata: JSON.stringify({ language: script.language ?? definition.language }),
+          metadata: JSON.stringify(fileMetadata(file, definition.language)),
           createdBy: operator.actor,
         })
         .returning(analysisColumns)
@@ -82,7 +81,7 @@ export async function createAnalysis(
     // 23505: of the unique constraints only that of the name can fail here.
     if (errorCodeOf(error) !== '23505' || name === undefined) throw error
     throw new KilnError('ANALYSIS_EXISTS', `project "${projectId}" has an analysis "${name}"`, {
-      hint: `make a new version of it: kiln analysis update ${name} ${file.filename}`,
+      hint: `make a new version of it: kiln analysis update ${name} ${file.filename} --project ${projectId}`,
       cause: error,
     })
   }

@@ -22,6 +22,7 @@ export {
   type CreatedAnalysis,
   createAnalysis,
 } from './create-analysis.ts'
+export { type FoundAnalysis, findOrStoreAnalysis } from './find-or-store-analysis.ts'
 export { getAnalysis } from './get-analysis.ts'
 export {
   type Inspect,
@@ -33,15 +34,17 @@ export {
 } from './inspect-script.ts'
 export { type AnalysisFilter, type AnalysisPage, listAnalyses } from './list-analyses.ts'
 export { findRunnable, loadRunnable } from './load-runnable.ts'
+export { type Inspector, openInspector } from './open-inspector.ts'
 export { didYouMean, nearNames } from './near-names.ts'
 export { parseParameterTexts } from './parse-parameter-texts.ts'
 export { type Moment, resolveRelativeDate } from './relative-date.ts'
 export { type ParameterProblem, resolveParameters } from './resolve-parameters.ts'
 export { storeDefinition } from './save-definition.ts'
-export { type ScriptFile, scriptOf } from './script-file.ts'
+export { type ScriptFile, decodeScript, readScriptFile, scriptOf } from './script-file.ts'
 export {
   type UpdateAnalysisInput,
   type UpdatedAnalysis,
   updateAnalysis,
 } from './update-analysis.ts'
+export { type ScriptReport, validateScripts } from './validate-scripts.ts'
 export { getVersion, listVersions } from './versions.ts'

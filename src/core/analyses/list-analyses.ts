@@ -4,11 +4,11 @@ import type { Analysis } from './analysis.ts'
 import { selectAnalyses } from './select-analyses.ts'
 
 export interface AnalysisFilter {
-  readonly projectId?: string
-  readonly isActive?: boolean
+  readonly projectId?: string | undefined
+  readonly isActive?: boolean | undefined
   readonly limit: number
   /** From the page before. */
-  readonly cursor?: string
+  readonly cursor?: string | undefined
 }
 
 export interface AnalysisPage {

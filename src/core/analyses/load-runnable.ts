@@ -28,10 +28,7 @@ export async function findRunnable(
   options: { readonly projectId?: string | undefined; readonly version?: number | undefined } = {},
 ): Promise<RunnableAnalysis> {
   const { projectId, version } = options
-  const analysis = await getAnalysis(context, {
-    idOrName,
-    ...(projectId === undefined ? {} : { projectId }),
-  })
+  const analysis = await getAnalysis(context, { idOrName, projectId })
   return toRunnable(analysis, await getVersion(context, analysis, version))
 }
 

@@ -1,7 +1,7 @@
 /** Of `candidates` those close enough to `name` to have been meant, nearest first, at most three. */
 export function nearNames(name: string, candidates: readonly string[]): string[] {
   const wanted = name.toLowerCase()
-  const limit = Math.max(2, Math.floor(name.length / 3))
+  const limit = name.length <= 3 ? 1 : Math.max(2, Math.floor(name.length / 3))
   return candidates
     .map((candidate) => ({ candidate, distance: distanceOf(wanted, candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= limit)

@@ -10,15 +10,15 @@ import type { Inspect } from './inspect-script.ts'
 import { isRecord } from './json-value.ts'
 import { requireValidScript } from './require-valid-script.ts'
 import { completeVersion } from './save-definition.ts'
-import { type ScriptFile, auditState, scriptOf } from './script-file.ts'
+import { type ScriptFile, auditState, fileMetadata, scriptOf } from './script-file.ts'
 import { analysisColumns } from './select-analyses.ts'
 import { storedDefinition } from './versions.ts'
 
 export interface UpdateAnalysisInput {
   readonly reference: AnalysisReference
   readonly file: ScriptFile
-  readonly title?: string
-  readonly changeDescription?: string
+  readonly title?: string | undefined
+  readonly changeDescription?: string | undefined
 }
 
 export interface UpdatedAnalysis {
@@ -44,14 +44,15 @@ export async function updateAnalysis(
   const { database, operator } = context
   if (input.title !== undefined) requireTitle(input.title)
   const { id } = await getAnalysis(context, input.reference)
-  const script = scriptOf(file)
-  const definition = await requireValidScript(script, inspect)
-  const language = script.language ?? definition.language
+  const definition = await requireValidScript(scriptOf(file), inspect)
 
   return database.queries.transaction().execute(async (transaction) => {
     const before = await lockAnalysis(transaction, id)
     const title = input.title ?? titleAfter(before, definition)
-    const metadata = { ...(isRecord(before.metadata) ? before.metadata : {}), language }
+    const metadata = {
+      ...(isRecord(before.metadata) ? before.metadata : {}),
+      ...fileMetadata(file, definition.language),
+    }
     const isSameScript = before.scriptContent === file.content
     if (isSameScript && title === before.title) {
       return { analysis: before, definition, isNewVersion: false }

@@ -19,7 +19,7 @@ const columns = [
 /** Datasources of a project, or of all, by project and name. */
 export async function listDatasources(
   { database }: Pick<Context, 'database'>,
-  filter: { readonly projectId?: string } = {},
+  filter: { readonly projectId?: string | undefined } = {},
 ): Promise<readonly Datasource[]> {
   let query = database.queries
     .selectFrom('analysisDatasources')

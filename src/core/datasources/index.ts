@@ -7,12 +7,15 @@ export {
   type Datasource,
   type DatasourceConfig,
   type DatasourceType,
+  type PostgresPlace,
   type ResolvedDatasource,
   datasourceTypes,
   fileFormats,
 } from './datasource.ts'
+export { describePlace } from './describe-place.ts'
 export { getDatasource, listDatasources } from './datasource-rows.ts'
 export { removeDatasource } from './remove-datasource.ts'
 export { resolveDatasource } from './resolve-datasource.ts'
 export { loadIntoDuckdb } from './load-into-duckdb.ts'
 export { type PostgresDatasource, openPostgresDatasource } from './postgres/index.ts'
+export { type DatasourceReport, testDatasource } from './test-datasource.ts'

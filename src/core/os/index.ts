@@ -15,5 +15,5 @@ export {
 } from './files.ts'
 export { packageRoot, processEntry } from './package-root.ts'
 export { type ProcessIdentity, currentProcessIdentity, isProvablyGone } from './process-identity.ts'
-export { isZombie, processExists, workingFolderOf } from './processes.ts'
+export { isPidTaken, isProcessRunning, workingFolderOf } from './processes.ts'
 export { type ProgramResult, type RunProgramOptions, runProgram } from './run-program.ts'

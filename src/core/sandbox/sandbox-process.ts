@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
+import { execLine } from '../units/index.ts'
 import { type Frame, FrameReader, encodeFrame, frameKinds } from './frames.ts'
 import { type ProcessUsage, readProcessUsage } from './process-usage.ts'
 
@@ -50,7 +51,7 @@ export class SandboxProcess {
       '/bin/sh',
       [
         '-c',
-        `${limits.join('; ')}; exec "$0" "$@"`,
+        `${limits.join('; ')}; ${execLine}`,
         options.nodePath,
         // isolated-vm asks for it; the heap below is this process' own, not the guest's.
         '--no-node-snapshot',

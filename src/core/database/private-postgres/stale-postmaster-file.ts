@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { link, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { lchown, link, lstat, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { errorCodeOf } from '../../errors/index.ts'
-import { isZombie, processExists, workingFolderOf } from '../../os/index.ts'
+import { isPidTaken, isProcessRunning, workingFolderOf } from '../../os/index.ts'
 import { type PostmasterFile, postmasterFilePath } from './postmaster-file.ts'
 
 /** Whether the process that a server's file names is that server; undefined when unknowable. */
@@ -9,7 +9,7 @@ export async function isServerProcess(
   pgdata: string,
   file: PostmasterFile,
 ): Promise<boolean | undefined> {
-  if (!processExists(file.pid) || isZombie(file.pid)) return false
+  if (!isProcessRunning(file.pid)) return false
   const folder = workingFolderOf(file.pid)
   // A server works in its cluster's folder.
   return folder === undefined ? undefined : folder === (await realpath(pgdata).catch(() => pgdata))
@@ -27,14 +27,19 @@ const nobodysPid = 2 ** 31 - 1
  */
 export async function disarmStaleFile(pgdata: string, judged: PostmasterFile): Promise<void> {
   // Postgres itself sees that a pid is free.
-  if (!processExists(judged.pid)) return
+  if (!isPidTaken(judged.pid)) return
   const current = postmasterFilePath(pgdata)
   const aside = `${current}.${randomUUID()}`
   const disarmed = `${aside}.new`
   try {
+    // Narrows the window in which a server that has just started would miss its file.
+    if ((await readFile(current, 'utf8')) !== judged.text) return
     await rename(current, aside)
     const isTheJudged = (await readFile(aside, 'utf8')) === judged.text
     await writeFile(disarmed, judged.text.replace(/^\d+/, String(nobodysPid)), { mode: 0o600 })
+    // As root the file is the account's, which must read it.
+    const { uid, gid } = await lstat(aside)
+    await lchown(disarmed, uid, gid)
     // link(2) never replaces: whoever has started a server meanwhile keeps its file.
     await link(isTheJudged ? disarmed : aside, current)
   } catch (error) {
