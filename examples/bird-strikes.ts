@@ -60,7 +60,7 @@ export default {
          and date between $2::date and $3::date
          and list_contains($4::varchar[], size)
        group by species
-       order by cost_usd desc, strikes desc
+       order by cost_usd desc, species
        limit $5`,
       [params.phase, params.from, params.until, params.sizes, params.top],
     )
