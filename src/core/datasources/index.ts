@@ -22,6 +22,4 @@ export {
 } from './postgres/index.ts'
 export { removeDatasource } from './remove-datasource.ts'
 export { resolveDatasource } from './resolve-datasource.ts'
-export { loadIntoDuckdb } from './load-into-duckdb.ts'
-export { type PostgresDatasource, openPostgresDatasource } from './postgres/index.ts'
 export { type DatasourceReport, testDatasource } from './test-datasource.ts'

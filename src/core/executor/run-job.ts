@@ -97,13 +97,14 @@ async function definitionOf(
   }
   if (analysis.definition !== null) return analysis.definition
   const inspection = await validateInspection(await sandbox.inspect(analysis.script))
-  const version = { analysisId: analysis.id, versionNumber: analysis.versionNumber }
   if (inspection.status === 'valid') {
-    await storeDefinition(context, version, { definition: inspection.definition })
+    await storeDefinition(context, analysis.id, analysis.versionNumber, {
+      definition: inspection.definition,
+    })
     return inspection.definition
   }
   const error = problemsText(inspection.problems)
-  await storeDefinition(context, version, { error })
+  await storeDefinition(context, analysis.id, analysis.versionNumber, { error })
   throw new RefusedJob('definition_error', error)
 }
 
