@@ -17,6 +17,8 @@ import { createStateFolder, findLayout } from './state-folder.ts'
 /** Recovery after a crash replays at most about a gigabyte of log, which takes seconds. */
 const startTimeoutMs = 60_000
 const pauseMs = 15
+/** Between starts that met another server's children or lock. */
+const raceMs = 100
 
 /** Where root keeps the state of data folders that the server's account cannot enter. */
 const defaultRelocationFolder = '/var/lib/kiln'
@@ -55,6 +57,7 @@ async function bringUp(
   let deadline = systemClock.monotonic() + timeoutMs
   let launch: (() => Promise<ServerProcess>) | undefined
   let server: ServerProcess | undefined
+  let lastWords = ''
   try {
     for (;;) {
       signal?.throwIfAborted()
@@ -63,17 +66,23 @@ async function bringUp(
         const described = await describeServer(layout, probe.file)
         if (await takesConnections(described)) return described
       }
-      if (systemClock.monotonic() > deadline) throw await tooSlow(layout, server, timeoutMs)
+      if (systemClock.monotonic() > deadline) {
+        throw await tooSlow(layout, lastWords, timeoutMs)
+      }
       if (server?.hasEnded) {
-        await throwUnlessRace(layout, server)
+        lastWords = await throwUnlessRace(layout, server)
         server = undefined
+        await delay(raceMs)
       }
       if (!server && (await mayStart(layout, probe))) {
         if (turn.isMine) {
           if (probe.state === 'silent') await removeStaleFile(layout.pgdata, probe.file)
-          launch ??= await prepareServer(options, layout, account)
+          if (!launch) {
+            launch = await prepareServer(options, layout, account)
+            // Making a cluster has a limit of its own.
+            deadline = systemClock.monotonic() + timeoutMs
+          }
           server = await launch()
-          deadline = systemClock.monotonic() + timeoutMs
         } else if (await turn.tryTake()) {
           // Look again: whoever had the turn before may have started it.
           continue
@@ -99,28 +108,24 @@ const raceTexts = [
   /shared memory block .* still in use/,
 ]
 
-async function throwUnlessRace(layout: Layout, server: ServerProcess): Promise<void> {
+/** What the server said, if it ended for want of a place that may yet become free. */
+async function throwUnlessRace(layout: Layout, server: ServerProcess): Promise<string> {
   const output = await server.output()
   await server.forget()
   const log = /redirecting log output/.test(output) ? await readServerLog(layout) : ''
   const ownLines = log.split('\n').filter((line) => line.includes(`[${server.pid}]`))
   const said = [output, ...ownLines].join('\n')
-  if (raceTexts.some((text) => text.test(said))) return
+  if (raceTexts.some((text) => text.test(said))) return said
   throw serverFailure(
     `the private Postgres in ${layout.stateFolder} does not start`,
     log === '' ? output : log,
   )
 }
 
-async function tooSlow(
-  layout: Layout,
-  server: ServerProcess | undefined,
-  timeoutMs: number,
-): Promise<KilnError> {
-  const log = await readServerLog(layout)
+async function tooSlow(layout: Layout, lastWords: string, timeoutMs: number): Promise<KilnError> {
   return serverFailure(
     `the private Postgres in ${layout.stateFolder} does not take connections after ${timeoutMs / 1000} s`,
-    log === '' ? ((await server?.output()) ?? '') : log,
+    lastWords || (await readServerLog(layout)),
   )
 }
 
