@@ -5,6 +5,7 @@
 export { type Account, findAccount, isRoot } from './accounts.ts'
 export { type Clock, systemClock } from './clock.ts'
 export { type DataFolder, ensureDataFolder, openDataFolder } from './data-folder.ts'
+export { delay } from './delay.ts'
 export {
   ensurePrivateFolder,
   fileError,

@@ -1,0 +1,1 @@
+export const expectedSchema: Readonly<Record<string, string>> = {}
