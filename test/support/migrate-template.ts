@@ -1,21 +1,7 @@
-import { readFile, readdir } from 'node:fs/promises'
-import path from 'node:path'
-import pg from 'pg'
+import { migrateUp } from '../../src/core/migrate/index.ts'
 
-const folder = path.resolve(import.meta.dirname, '../../migrations')
-
-/** Applies all migrations to a database, in order. */
+/** Brings a database to the newest schema, as `kiln migrate` does. */
 export async function migrateTemplate(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    for (const name of (await readdir(folder)).toSorted()) {
-      const [, up = ''] = (await readFile(path.join(folder, name), 'utf8')).split(
-        /^-- migrate:\w+.*$/m,
-      )
-      await client.query(up)
-    }
-  } finally {
-    await client.end()
-  }
+  const target = { config: { connectionString: url }, label: 'the test server', isPrivate: false }
+  await migrateUp({ database: { target } })
 }
