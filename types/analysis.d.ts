@@ -1,11 +1,11 @@
 /**
  * What a script of Kiln sees, for editors and type checkers. In TypeScript:
  *
- *     import type { Analysis } from '…/types/analysis.d.ts'
+ *     import type { Analysis } from '../types/analysis.d.ts'
  *     export default { async run(ctx, params) { … } } satisfies Analysis
  *
- * in JavaScript `@type {import('…/types/analysis.d.ts').Analysis}` above the default export. Types
- * are stripped before the script runs, so the path matters to the editor only.
+ * in JavaScript a comment with the same type stands above the default export. Types are stripped
+ * before the script runs, so the path matters to the editor only.
  */
 
 /**
