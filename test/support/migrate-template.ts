@@ -1,7 +1,7 @@
 import { migrateUp } from '../../src/core/migrate/index.ts'
 
-/** Brings a database to the newest schema, as `kiln migrate` does. */
+/** Applies all migrations to a database, in order. */
 export async function migrateTemplate(url: string): Promise<void> {
-  const target = { config: { connectionString: url }, label: 'the test server', isPrivate: false }
+  const target = { config: { connectionString: url }, label: 'the test template', isPrivate: false }
   await migrateUp({ database: { target } })
 }

@@ -1,6 +1,7 @@
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
+import { KilnError } from '../errors/index.ts'
 import type { Analysis, AnalysisReference } from './analysis.ts'
 import { requireTitle } from './create-analysis.ts'
 import type { AnalysisDefinition } from './definition.ts'
@@ -101,7 +102,12 @@ async function lockAnalysis(transaction: Queries, id: string): Promise<LockedAna
     .select('scriptContent')
     .where('id', '=', id)
     .forUpdate()
-    .executeTakeFirstOrThrow()) as Analysis & { readonly scriptContent: string }
+    .executeTakeFirst()) as (Analysis & { readonly scriptContent: string }) | undefined
+  if (!analysis) {
+    throw new KilnError('ANALYSIS_NOT_FOUND', 'the analysis was deleted meanwhile', {
+      hint: 'create it anew: kiln analysis create FILE',
+    })
+  }
   const version = await transaction
     .selectFrom('analysisVersions')
     .select('definition')
