@@ -149,8 +149,15 @@ async function encrypt(
 
 /** Members of `ctx.datasource`, and databases that DuckDB or Kiln calls so inside a job. */
 const reservedNames = new Set([
-  ...['query', 'stream', 'then'],
-  ...['main', 'memory', 'project', 'scratch', 'system', 'temp'],
+  'query',
+  'stream',
+  'then',
+  'main',
+  'memory',
+  'project',
+  'scratch',
+  'system',
+  'temp',
 ])
 
 function requireName(name: string): void {
