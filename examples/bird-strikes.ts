@@ -8,6 +8,8 @@
  *   kiln analysis run bird-strikes
  *   kiln analysis run bird-strikes -p phase=Approach -p sizes=Medium,Large -p top=3
  */
+import type { Analysis } from '../types/analysis.d.ts'
+
 interface Params {
   phase: string
   sizes: string[]
@@ -47,9 +49,9 @@ export default {
     { name: 'top', type: 'integer', description: 'rows', default: 8, min: 1, max: 50 },
   ],
 
-  async run(ctx: any, params: Params) {
+  async run(ctx, params) {
     // Values go beside the statement, never into its text.
-    const rows: Species[] = await ctx.duckdb.query(
+    const rows = await ctx.duckdb.query<Species>(
       `select
          species,
          count(*) as strikes,
@@ -66,4 +68,4 @@ export default {
     )
     return { from: params.from, until: params.until, rows }
   },
-}
+} satisfies Analysis<Params>

@@ -30,7 +30,7 @@ export async function applyMigration(run: MigrationRun): Promise<number> {
       outcome: 'nothing of this migration was kept',
       after: async () => {
         await session.query(
-          `insert into kiln_migrations
+          `insert into ${session.ledger}
              (version, name, checksum, applied_at, execution_time_ms, program_version)
            values ($1, $2, $3, clock_timestamp(), $4, $5)`,
           [version, name, checksum, elapsedMs(), programVersion()],
@@ -45,7 +45,7 @@ export async function applyMigration(run: MigrationRun): Promise<number> {
     part: migration.up,
     finish: async () => {
       await session.query(
-        `update kiln_migrations
+        `update ${session.ledger}
          set state = 'applied', checksum = $2, applied_at = clock_timestamp(),
            execution_time_ms = $3, program_version = $4,
            statements_done = '{}', statement_running = null
@@ -66,7 +66,7 @@ export async function revertMigration(run: MigrationRun): Promise<number> {
   const startedAt = performance.now()
   await prepareSession(session, run.policy)
   const forget = async (): Promise<void> => {
-    await session.query('delete from kiln_migrations where version = $1', [migration.version])
+    await session.query(`delete from ${session.ledger} where version = $1`, [migration.version])
   }
   // Recorded before the statements, which may drop the audit log.
   const record = async (): Promise<void> => {

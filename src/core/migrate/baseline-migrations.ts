@@ -20,8 +20,8 @@ export async function baselineMigrations(
   const last = findMigration(migrations, input.version)
   return withSession(context, { lock: lockOptions(input) }, async (session) => {
     await session.query('begin')
-    await session.query(ledgerDefinition)
-    const ledger = await readLedger(session.client)
+    await session.query(ledgerDefinition(session.ledger))
+    const ledger = await readLedger(session)
     if (ledger.length > 0) {
       const newest = ledger
         .map((row) => row.version)
@@ -36,7 +36,7 @@ export async function baselineMigrations(
     const selected = migrations.filter(({ version }) => compareVersions(version, last.version) <= 0)
     for (const { version, name, checksum } of selected) {
       await session.query(
-        `insert into kiln_migrations (version, name, checksum, applied_at, program_version)
+        `insert into ${session.ledger} (version, name, checksum, applied_at, program_version)
          values ($1, $2, $3, now(), $4)`,
         [version, name, checksum, programVersion()],
       )

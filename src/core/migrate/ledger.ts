@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg'
+import type { Session } from './session.ts'
 
 /** What `kiln_migrations` says of one version. */
 export interface LedgerRow {
@@ -20,7 +20,7 @@ export interface LedgerRow {
  * The ledger's definition. Made by the runner and not by a migration, since it must be there
  * before the first; a later version of the program adds its columns with `add column if not exists`.
  */
-export const ledgerDefinition = `create table if not exists kiln_migrations (
+export const ledgerDefinition = (ledger: string): string => `create table if not exists ${ledger} (
   version text primary key,
   name text not null,
   checksum text not null,
@@ -32,17 +32,18 @@ export const ledgerDefinition = `create table if not exists kiln_migrations (
   statement_running text
 )`
 
-export async function ledgerExists(client: Pick<ClientBase, 'query'>): Promise<boolean> {
-  const { rows } = await client.query<{ found: boolean }>(
-    `select to_regclass('kiln_migrations') is not null as found`,
+export async function ledgerExists(session: Session): Promise<boolean> {
+  const { rows } = await session.query<{ found: boolean }>(
+    'select to_regclass($1) is not null as found',
+    [session.ledger],
   )
   return rows[0]?.found ?? false
 }
 
 /** All rows, in no order; none when the ledger does not exist. Writes nothing. */
-export async function readLedger(client: Pick<ClientBase, 'query'>): Promise<readonly LedgerRow[]> {
-  if (!(await ledgerExists(client))) return []
-  const { rows } = await client.query<LedgerRow>(
+export async function readLedger(session: Session): Promise<readonly LedgerRow[]> {
+  if (!(await ledgerExists(session))) return []
+  const { rows } = await session.query<LedgerRow>(
     `select
        version,
        name,
@@ -53,7 +54,7 @@ export async function readLedger(client: Pick<ClientBase, 'query'>): Promise<rea
        program_version as "programVersion",
        statements_done as "statementsDone",
        statement_running as "statementRunning"
-     from kiln_migrations`,
+     from ${session.ledger}`,
   )
   return rows
 }

@@ -30,7 +30,7 @@ export async function migrateDown(
   const migrations = await loadMigrations(input.migrationsFolder)
   const policy = { ...defaultLockPolicy, ...input.lockPolicy }
   return withSession(context, { lock: lockOptions(input) }, async (session) => {
-    const statuses = compareLedger(migrations, await readLedger(session.client))
+    const statuses = compareLedger(migrations, await readLedger(session))
     const reverted: AppliedMigration[] = []
     for (const { migration, row } of selectReverting(statuses, input)) {
       const { version, name } = migration

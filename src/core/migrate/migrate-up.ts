@@ -47,8 +47,8 @@ export async function migrateUp(
   const to = input.to === undefined ? undefined : findMigration(migrations, input.to)
   return withSession(context, { lock: lockOptions(input) }, async (session) => {
     // Asked first: "if not exists" still wants the privilege to create.
-    if (!(await ledgerExists(session.client))) await session.query(ledgerDefinition)
-    const statuses = compareLedger(migrations, await readLedger(session.client))
+    if (!(await ledgerExists(session))) await session.query(ledgerDefinition(session.ledger))
+    const statuses = compareLedger(migrations, await readLedger(session))
     const pending = selectPending(statuses, { to, allowOutOfOrder: input.allowOutOfOrder })
     const applied: AppliedMigration[] = []
     for (const { migration, row } of pending) {

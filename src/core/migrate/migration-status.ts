@@ -21,7 +21,7 @@ export async function migrationStatus(
   input: { readonly migrationsFolder?: string | undefined } = {},
 ): Promise<StatusReport> {
   const migrations = await loadMigrations(input.migrationsFolder)
-  const ledger = await withSession(context, {}, ({ client }) => readLedger(client))
+  const ledger = await withSession(context, {}, readLedger)
   const statuses = compareLedger(migrations, ledger)
   return {
     migrations: statuses,

@@ -33,28 +33,28 @@ export async function planMigrations(
 ): Promise<readonly PlannedMigration[]> {
   const migrations = await loadMigrations(input.migrationsFolder)
   const to = input.to === undefined ? undefined : findMigration(migrations, input.to)
-  return withSession(context, {}, async ({ client }) => {
-    const statuses = compareLedger(migrations, await readLedger(client))
-    const hasLedger = await ledgerExists(client)
+  return withSession(context, {}, async (session) => {
+    const statuses = compareLedger(migrations, await readLedger(session))
+    const hasLedger = await ledgerExists(session)
     return selectPending(statuses, { to, allowOutOfOrder: input.allowOutOfOrder }).map(
       ({ migration }, index) => ({
         version: migration.version,
         name: migration.name,
         isTransactional: migration.up.isTransactional,
-        sql: scriptOf(migration, index === 0 && !hasLedger),
+        sql: scriptOf(migration, session.ledger, index === 0 && !hasLedger),
       }),
     )
   })
 }
 
-function scriptOf(migration: Migration, withLedger: boolean): string {
+function scriptOf(migration: Migration, ledger: string, withLedger: boolean): string {
   const { version, name, checksum, up } = migration
   const literal = pg.escapeLiteral
-  const record = `insert into kiln_migrations (version, name, checksum, applied_at, program_version)
+  const record = `insert into ${ledger} (version, name, checksum, applied_at, program_version)
 values (${[version, name, checksum].map(literal).join(', ')}, clock_timestamp(), ${literal(programVersion())});`
   return [
     `-- ${migration.fileName}`,
-    ...(withLedger ? [`${ledgerDefinition};`] : []),
+    ...(withLedger ? [`${ledgerDefinition(ledger)};`] : []),
     ...(up.isTransactional ? ['begin;'] : []),
     up.sql,
     // The last statement of a file may go without its semicolon, a script may not.

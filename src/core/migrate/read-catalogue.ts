@@ -59,7 +59,8 @@ export async function readCatalogue(client: ClientBase): Promise<Catalogue> {
     select 'function ' || p.proname, md5(replace(p.prosrc, e'\\r', ''))
     from pg_proc p
     where p.pronamespace = (select relnamespace from pg_class where oid = to_regclass('kiln_migrations'))
-      and p.proname like 'kiln\\_%'
-    order by 1`)
-  return Object.fromEntries(rows.map(({ object, state }) => [object, state]))
+      and p.proname like 'kiln\\_%'`)
+  // Sorted here: the order of the server depends on the collation of its database.
+  const objects = rows.toSorted((a, b) => (a.object < b.object ? -1 : 1))
+  return Object.fromEntries(objects.map(({ object, state }) => [object, state]))
 }

@@ -22,6 +22,7 @@ export async function recordChange(
   if (!operator) return false
   await session.query('savepoint kiln_audit')
   try {
+    await session.query(`select set_config('search_path', $1, true)`, [session.searchPath])
     await recordAudit(queriesOn(session.client), operator, {
       action,
       targetType: 'migration',

@@ -31,9 +31,9 @@ export async function repairMigrations(
   const migrations = await loadMigrations(input.migrationsFolder)
   return withSession(context, { lock: lockOptions(input) }, async (session) => {
     await session.query('begin')
-    await session.query(ledgerDefinition)
+    await session.query(ledgerDefinition(session.ledger))
     const status = /^\d+$/.test(input.version)
-      ? compareLedger(migrations, await readLedger(session.client)).find(
+      ? compareLedger(migrations, await readLedger(session)).find(
           ({ version }) => compareVersions(version, input.version) === 0,
         )
       : undefined
@@ -44,15 +44,15 @@ export async function repairMigrations(
     }
     const version = status?.row?.version ?? findMigration(migrations, input.version).version
     if (input.repair === 'reverted') {
-      await session.query('delete from kiln_migrations where version = $1', [version])
+      await session.query(`delete from ${session.ledger} where version = $1`, [version])
     } else {
       const { name, checksum } = findMigration(migrations, input.version)
       await session.query(
-        `insert into kiln_migrations (version, name, checksum, applied_at, program_version)
+        `insert into ${session.ledger} as l (version, name, checksum, applied_at, program_version)
          values ($1, $2, $3, now(), $4)
          on conflict (version) do update
          set name = excluded.name, checksum = excluded.checksum, state = 'applied',
-           applied_at = coalesce(kiln_migrations.applied_at, excluded.applied_at),
+           applied_at = coalesce(l.applied_at, excluded.applied_at),
            statements_done = '{}', statement_running = null`,
         [version, name, checksum, programVersion()],
       )

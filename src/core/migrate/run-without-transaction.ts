@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto'
 import { KilnError } from '../errors/index.ts'
-import { concurrentIndexOf, dropInvalidIndex, isIndexDone } from './concurrent-index.ts'
+import {
+  type ConcurrentIndex,
+  concurrentIndexOf,
+  dropInvalidIndex,
+  isIndexDone,
+} from './concurrent-index.ts'
 import type { LedgerRow } from './ledger.ts'
 import type { Migration, MigrationPart, Statement } from './migration-file.ts'
 import type { LockPolicy, OnProgress } from './progress.ts'
@@ -66,14 +71,14 @@ async function announce(work: StatementsWork, isResumed: boolean): Promise<void>
   if (part === migration.down) {
     if (isResumed) return
     await session.query(
-      `update kiln_migrations set state = 'reverting', statements_done = '{}' where version = $1`,
+      `update ${session.ledger} set state = 'reverting', statements_done = '{}' where version = $1`,
       [migration.version],
     )
     return
   }
   // The checksum of the file as it now is: it may have been mended since the failure.
   await session.query(
-    `insert into kiln_migrations (version, name, checksum, state)
+    `insert into ${session.ledger} (version, name, checksum, state)
      values ($1, $2, $3, 'applying')
      on conflict (version) do update set checksum = excluded.checksum`,
     [migration.version, migration.name, migration.checksum],
@@ -111,9 +116,9 @@ async function runStatement(
 
 /** Runs a statement that Postgres does not let into a transaction. */
 async function runAlone(work: StatementsWork, statement: Statement, index: number): Promise<void> {
-  const { session, migration, policy, onProgress } = work
+  const { session, migration, policy } = work
   const target = concurrentIndexOf(statement.sql)
-  await session.query('update kiln_migrations set statement_running = $2 where version = $1', [
+  await session.query(`update ${session.ledger} set statement_running = $2 where version = $1`, [
     migration.version,
     hashOf(statement),
   ])
@@ -125,21 +130,40 @@ async function runAlone(work: StatementsWork, statement: Statement, index: numbe
     await markDone(work, statement)
     await session.query(`set lock_timeout = ${policy.waitMs}`)
   } catch (error) {
+    const isTidy = await tidyUp(work, index, target)
+    session.signal?.throwIfAborted()
+    const rest = target && !isTidy ? `; the next run drops what is left of ${target.name}` : ''
+    throw statementError(migration, statement, error, `${outcomeAfter(index)}${rest}`)
+  }
+}
+
+/** After a statement failed alone: no invalid index, and a ledger that knows it does not run. */
+async function tidyUp(
+  work: StatementsWork,
+  index: number,
+  target: ConcurrentIndex | undefined,
+): Promise<boolean> {
+  const { session, migration, policy, onProgress } = work
+  try {
     await session.cleanUp(`set lock_timeout = ${policy.waitMs}`)
     if (target) await dropInvalidIndex(session, target, migration.version, onProgress)
     await session.cleanUp(
-      'update kiln_migrations set statement_running = null where version = $1',
+      `update ${session.ledger} set statement_running = null where version = $1`,
       [migration.version],
     )
     await forgetIfNothingDone(work, index)
-    session.signal?.throwIfAborted()
-    throw statementError(migration, statement, error, outcomeAfter(index))
+    return true
+  } catch {
+    // The connection is gone, or a reader that stopped the build also stops the drop. The ledger
+    // still says that the statement runs, so the next run looks after its index.
+    return false
   }
 }
 
 async function markDone(work: StatementsWork, statement: Statement): Promise<void> {
-  await work.session.query(
-    `update kiln_migrations
+  const { session } = work
+  await session.query(
+    `update ${session.ledger}
      set statements_done = statements_done || $2::text, statement_running = null
      where version = $1`,
     [work.migration.version, hashOf(statement)],
@@ -149,11 +173,12 @@ async function markDone(work: StatementsWork, statement: Statement): Promise<voi
 /** A migration whose first statement failed has left nothing: the ledger says so. */
 async function forgetIfNothingDone(work: StatementsWork, index: number): Promise<void> {
   if (index > 0) return
+  const { session } = work
   const isDown = work.part === work.migration.down
-  await work.session.cleanUp(
+  await session.cleanUp(
     isDown
-      ? `update kiln_migrations set state = 'applied' where version = $1`
-      : 'delete from kiln_migrations where version = $1',
+      ? `update ${session.ledger} set state = 'applied' where version = $1`
+      : `delete from ${session.ledger} where version = $1`,
     [work.migration.version],
   )
 }

@@ -71,6 +71,10 @@ export async function releaseSchemaLock(client: ClientBase, isShared = false): P
   ])
 }
 
+/** An instant as text: the parsers of the caller's connection may make anything of a timestamp. */
+export const instantSql = (expression: string): string =>
+  `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
+
 /** Who holds the lock now. */
 export async function schemaLockHolders(client: ClientBase): Promise<readonly LockHolder[]> {
   const { rows } = await client.query<LockHolder>(
@@ -79,7 +83,7 @@ export async function schemaLockHolders(client: ClientBase): Promise<readonly Lo
        nullif(a.application_name, '') as "applicationName",
        coalesce(host(a.client_addr), case when a.client_port = -1 then 'local socket' end)
          as "clientAddress",
-       a.backend_start as since
+       ${instantSql('a.backend_start')} as since
      from pg_locks l
      left join pg_stat_activity a using (pid)
      where l.locktype = 'advisory'

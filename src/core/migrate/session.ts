@@ -1,6 +1,11 @@
 import pg from 'pg'
 import type { Operator } from '../context.ts'
-import { type ConnectionTarget, databaseError, typeParsers } from '../database/index.ts'
+import {
+  type ConnectionTarget,
+  databaseError,
+  isConnectionLost,
+  typeParsers,
+} from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 import { type LockHolder, acquireSchemaLock } from './schema-lock.ts'
 
@@ -18,6 +23,10 @@ export interface Session {
   readonly client: pg.Client
   readonly target: ConnectionTarget
   readonly pid: number
+  /** The ledger with its schema: a migration may change the search path, as dumps do. */
+  readonly ledger: string
+  /** The search path that the session began with. */
+  readonly searchPath: string
   readonly operator: Operator | undefined
   readonly signal: AbortSignal | undefined
   /** Runs one statement; throws the signal's reason once it is aborted. */
@@ -60,13 +69,14 @@ export async function withSession<T>(
     cancelling = cancelStatement(target, pid)
   }
   try {
-    pid = await checkServer(client, target)
+    const facts = await checkServer(client, target)
+    pid = facts.pid
     signal?.addEventListener('abort', cancel, { once: true })
     if (options.lock) await acquireSchemaLock(client, { ...options.lock, signal })
     return await work({
       client,
       target,
-      pid,
+      ...facts,
       operator,
       signal,
       async query(sql, values) {
@@ -88,21 +98,42 @@ export async function withSession<T>(
   } catch (error) {
     await cancelling
     signal?.throwIfAborted()
-    throw error instanceof pg.DatabaseError || (error instanceof Error && 'code' in error)
-      ? databaseError(error, target.label)
-      : error
+    throw isOfDatabase(error) ? databaseError(error, target.label) : error
   } finally {
     signal?.removeEventListener('abort', cancel)
     await client.end().catch(() => undefined)
   }
 }
 
-/** The pid of the session; refuses a server that is too old. */
-async function checkServer(client: pg.Client, target: ConnectionTarget): Promise<number> {
-  const { rows } = await client.query<{ pid: number; version: string }>(
-    `select pg_backend_pid() as pid, current_setting('server_version') as version`,
+function isOfDatabase(error: unknown): boolean {
+  return error instanceof pg.DatabaseError || isConnectionLost(error)
+}
+
+interface SessionFacts {
+  readonly pid: number
+  readonly ledger: string
+  readonly searchPath: string
+}
+
+/** What the runner must know of the session; refuses a server that is too old. */
+async function checkServer(client: pg.Client, target: ConnectionTarget): Promise<SessionFacts> {
+  const { rows } = await client.query<SessionFacts & { version: string }>(
+    `select
+       pg_backend_pid() as pid,
+       current_setting('server_version') as version,
+       current_setting('search_path') as "searchPath",
+       format('%I.kiln_migrations', coalesce(
+         (select n.nspname
+          from pg_class c
+          join pg_namespace n on n.oid = c.relnamespace
+          where c.oid = to_regclass('kiln_migrations')),
+         current_schema(),
+         'public'
+       )) as ledger`,
   )
-  const { pid = 0, version = '' } = rows[0] ?? {}
+  const [facts] = rows
+  if (!facts) throw new Error('no row from pg_backend_pid()')
+  const { version } = facts
   if (Number.parseInt(version, 10) < oldestVersion) {
     throw new KilnError(
       'DATABASE_VERSION_UNSUPPORTED',
@@ -110,7 +141,7 @@ async function checkServer(client: pg.Client, target: ConnectionTarget): Promise
       { hint: 'upgrade the server, or unset DATABASE_URL to use the private Postgres' },
     )
   }
-  return pid
+  return facts
 }
 
 /** A connection outside of the pool: for locks and settings that must not be shared. */

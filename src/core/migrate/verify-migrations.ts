@@ -25,15 +25,15 @@ export async function verifyMigrations(
   input: { readonly migrationsFolder?: string | undefined } = {},
 ): Promise<VerifyReport> {
   const migrations = await loadMigrations(input.migrationsFolder)
-  return withSession(context, {}, async ({ client }) => {
-    const statuses = compareLedger(migrations, await readLedger(client))
+  return withSession(context, {}, async (session) => {
+    const statuses = compareLedger(migrations, await readLedger(session))
     const findings = statuses.flatMap(findingOf)
     const isSchemaCompared =
       input.migrationsFolder === undefined &&
       !findings.some(({ kind }) => kind !== 'drifted' && kind !== 'missing_file')
     return {
       findings: isSchemaCompared
-        ? [...findings, ...compareCatalogue(expectedSchema, await readCatalogue(client))]
+        ? [...findings, ...compareCatalogue(expectedSchema, await readCatalogue(session.client))]
         : findings,
       isSchemaCompared,
       error: newerError(statuses) ?? driftError(statuses),

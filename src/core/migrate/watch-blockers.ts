@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { ConnectionTarget } from '../database/index.ts'
-import type { LockHolder } from './schema-lock.ts'
+import { type LockHolder, instantSql } from './schema-lock.ts'
 import { openClient } from './session.ts'
 
 export interface BlockerWatch {
@@ -52,7 +52,7 @@ async function blockersOf(client: pg.Client, pid: number): Promise<readonly Lock
        nullif(a.application_name, '') as "applicationName",
        coalesce(host(a.client_addr), case when a.client_port = -1 then 'local socket' end)
          as "clientAddress",
-       coalesce(a.xact_start, a.backend_start) as since
+       ${instantSql('coalesce(a.xact_start, a.backend_start)')} as since
      from (select distinct unnest(pg_blocking_pids($1)) as pid) blocker
      left join pg_stat_activity a on a.pid = blocker.pid
      order by blocker.pid`,
