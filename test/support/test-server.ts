@@ -11,7 +11,7 @@ import {
   stopPrivatePostgres,
   systemBinarySources,
 } from '../../src/core/database/private-postgres/index.ts'
-import { processExists } from '../../src/core/os/index.ts'
+import { isProcessRunning } from '../../src/core/os/index.ts'
 import { migrateTemplate } from './migrate-template.ts'
 import type { TestRun } from './test-run.ts'
 
@@ -90,6 +90,6 @@ async function removeRun(folder: string): Promise<void> {
 async function removeDeadRuns(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = Number(new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1])
-    if (pid && !processExists(pid)) await removeRun(path.join(tmpdir(), name))
+    if (pid && !isProcessRunning(pid)) await removeRun(path.join(tmpdir(), name))
   }
 }

@@ -3,14 +3,8 @@
  * without it a private one runs in the data folder. All state of Kiln lives there.
  */
 export { type ConnectionTarget, parseDatabaseUrl, resolveTarget } from './connection-target.ts'
-export {
-  type Database,
-  type OpenDatabaseOptions,
-  type Queries,
-  openDatabase,
-  withDatabaseErrors,
-} from './database.ts'
-export { databaseError, isConnectionLost } from './database-errors.ts'
+export { type Database, type OpenDatabaseOptions, type Queries, openDatabase } from './database.ts'
+export { databaseError, isConnectionLost, isDatabaseError } from './database-errors.ts'
 export { Listener, type ListenerOptions } from './listener.ts'
 export {
   type PrivatePostgres,

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
+import { execLine } from '../units/index.ts'
 import { processOverheadBytes } from './limits.ts'
 
 export interface ChildOptions {
@@ -32,7 +33,7 @@ export function startChild(options: ChildOptions): Child {
     '/bin/sh',
     [
       '-c',
-      `ulimit -d ${limitKb}; ulimit -c 0; exec "$0" "$@"`,
+      `ulimit -d ${limitKb}; ulimit -c 0; ${execLine}`,
       options.nodePath,
       '--max-old-space-size=384',
       options.entryPath,

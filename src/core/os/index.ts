@@ -5,6 +5,7 @@
 export { type Account, findAccount, isRoot } from './accounts.ts'
 export { type Clock, systemClock } from './clock.ts'
 export { type DataFolder, ensureDataFolder, openDataFolder } from './data-folder.ts'
+export { delay } from './delay.ts'
 export {
   ensurePrivateFolder,
   fileError,
@@ -12,7 +13,8 @@ export {
   syncFolder,
   writeFileAtomically,
 } from './files.ts'
+export { type Release, tryTakeTurn } from './machine-turn.ts'
 export { packageRoot, processEntry } from './package-root.ts'
 export { type ProcessIdentity, currentProcessIdentity, isProvablyGone } from './process-identity.ts'
-export { isZombie, processExists, workingFolderOf } from './processes.ts'
+export { isPidTaken, isProcessRunning, workingFolderOf } from './processes.ts'
 export { type ProgramResult, type RunProgramOptions, runProgram } from './run-program.ts'

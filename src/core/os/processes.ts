@@ -1,8 +1,8 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { errorCodeOf } from '../errors/index.ts'
 
-/** True when a process of this pid exists, whoever owns it. */
-export function processExists(pid: number): boolean {
+/** True when the pid belongs to a process, whoever owns it, also to one that has ended and waits to be collected. */
+export function isPidTaken(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
@@ -11,8 +11,15 @@ export function processExists(pid: number): boolean {
   }
 }
 
-/** True for a process that has ended and that its parent has not collected, as under a careless pid 1. */
-export function isZombie(pid: number): boolean {
+/**
+ * True while a process of this pid runs. One that has ended does not, though its parent may never
+ * collect it, as under the careless pid 1 of many containers.
+ */
+export function isProcessRunning(pid: number): boolean {
+  return isPidTaken(pid) && !isZombie(pid)
+}
+
+function isZombie(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     // The command's name, in parentheses, may itself hold blanks and parentheses.

@@ -16,7 +16,8 @@ export function serverFailure(what: string, output: string): KilnError {
       hint: 'choose a writable folder with ANALYSIS_DATA_DIR, or set DATABASE_URL',
     })
   }
-  return new KilnError('PRIVATE_POSTGRES_FAILED', what, {
+  const code = /Permission denied/.test(output) ? 'PERMISSION_DENIED' : 'PRIVATE_POSTGRES_FAILED'
+  return new KilnError(code, what, {
     hint: lines === '' ? 'set DATABASE_URL to a server that runs' : `it said:\n${lines}`,
   })
 }

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { KilnError, errorCodeOf } from '../../errors/index.ts'
-import { processExists, systemClock } from '../../os/index.ts'
-import { readPostmasterFile } from './postmaster-file.ts'
+import { isProcessRunning, systemClock } from '../../os/index.ts'
 import { probeServer } from './probe-server.ts'
 import { isServerProcess } from './stale-postmaster-file.ts'
 import { findLayout } from './state-folder.ts'
@@ -12,8 +11,6 @@ export interface StopPrivatePostgresOptions {
   /** The shutdown writes a checkpoint first; a minute covers a slow disk. */
   readonly timeoutMs?: number
 }
-
-const collectLimitMs = 1000
 
 /**
  * Ends the private Postgres of a data folder: open transactions are rolled back, data is written
@@ -39,11 +36,7 @@ export async function stopPrivatePostgres(options: StopPrivatePostgresOptions): 
   }
   interrupt(pid, layout.stateFolder)
   const deadline = systemClock.monotonic() + timeoutMs
-  let lastSeen = systemClock.monotonic()
-  while (processExists(pid)) {
-    if (await isStill(layout.pgdata, pid)) lastSeen = systemClock.monotonic()
-    // Its file goes just before the process; one that stays is dead, and nobody collects it.
-    else if (systemClock.monotonic() - lastSeen > collectLimitMs) break
+  while (isProcessRunning(pid)) {
     options.signal?.throwIfAborted()
     if (systemClock.monotonic() > deadline) {
       throw new KilnError(
@@ -69,8 +62,4 @@ function interrupt(pid: number, folder: string): void {
       { hint: 'run the command as that account or as root', cause: error },
     )
   }
-}
-
-async function isStill(pgdata: string, pid: number): Promise<boolean> {
-  return (await readPostmasterFile(pgdata))?.pid === pid
 }
