@@ -94,7 +94,8 @@ function valueRefusal(column: CsvColumn | undefined, reason: string): Refusal {
 
 function readCsv(load: LoadCsv, columns: readonly CsvColumn[]): string {
   const types = columns.map((column, index) => `${fieldName(index)}: ${quoteText(column.readAs)}`)
-  // The reader refuses longer lines, and keeps 16 of them as its buffer.
+  // The reader refuses longer lines. Its own choice of buffer, 16 lines of 2 MB for each thread,
+  // is a third of the memory a job has.
   const maxLine = Math.max(load.maxRowBytes + 16, 2_000_000)
   return [
     `read_csv(${quoteText(load.path)}`,
@@ -106,6 +107,7 @@ function readCsv(load: LoadCsv, columns: readonly CsvColumn[]): string {
     String.raw`nullstr = '\N'`,
     'allow_quoted_nulls = false',
     `max_line_size = ${maxLine}`,
+    `buffer_size = ${Math.max(8_000_000, 2 * maxLine)}`,
     `columns = {${types.join(', ')}})`,
   ].join(', ')
 }
