@@ -147,6 +147,19 @@ test('an index build waits for old transactions longer than other statements wai
   expect(await running).toHaveLength(1)
 })
 
+test('builds an index while a second run waits for the lock', async () => {
+  await fixture.write({
+    '0001_index.sql': file('create index concurrently t_n on t (n);', undefined, alone),
+  })
+  const reader = await fixture.connect()
+  await reader.query('begin isolation level repeatable read; select * from t')
+  const events: MigrationProgress[] = []
+  const running = [up(), up({ onProgress: (event) => events.push(event) })]
+  await waitUntil('one waits', () => events.some(({ kind }) => kind !== 'finished'))
+  await reader.query('rollback')
+  expect((await Promise.all(running)).flat()).toHaveLength(1)
+})
+
 test('reverts without a transaction, and goes on where it stopped', async () => {
   const upPart = 'create index concurrently t_n on t (n);'
   await fixture.write({
