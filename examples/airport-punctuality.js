@@ -26,7 +26,7 @@ export default {
       from flights
       join airports on airports.iata = flights.origin
       group by origin, city
-      order by flights desc
+      order by flights desc, airport
       limit 10`)
 
     ctx.log(`the busiest airport is ${rows[0].city}`)

@@ -8,6 +8,8 @@
  *   kiln analysis run bird-strikes
  *   kiln analysis run bird-strikes -p phase=Approach -p sizes=Medium,Large -p top=3
  */
+import type { Analysis } from '../types/analysis.d.ts'
+
 interface Params {
   phase: string
   sizes: string[]
@@ -47,9 +49,9 @@ export default {
     { name: 'top', type: 'integer', description: 'rows', default: 8, min: 1, max: 50 },
   ],
 
-  async run(ctx: any, params: Params) {
+  async run(ctx, params) {
     // Values go beside the statement, never into its text.
-    const rows: Species[] = await ctx.duckdb.query(
+    const rows = await ctx.duckdb.query<Species>(
       `select
          species,
          count(*) as strikes,
@@ -60,10 +62,10 @@ export default {
          and date between $2::date and $3::date
          and list_contains($4::varchar[], size)
        group by species
-       order by cost_usd desc, strikes desc
+       order by cost_usd desc, species
        limit $5`,
       [params.phase, params.from, params.until, params.sizes, params.top],
     )
     return { from: params.from, until: params.until, rows }
   },
-}
+} satisfies Analysis<Params>

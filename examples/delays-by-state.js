@@ -28,7 +28,7 @@ export default {
       join airports on airports.iata = june.origin
       group by state
       having flights >= 100
-      order by mean_delay desc
+      order by mean_delay desc, state
       limit 10`)
   },
 }

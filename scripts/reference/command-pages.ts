@@ -95,7 +95,7 @@ function flagTable(flags: readonly Command.Flag.Cached[]): string {
         ...(flag.required ? ['required'] : []),
         ...(flag.type === 'option' && flag.options ? [`one of ${flag.options.join(', ')}`] : []),
         ...(flag.type === 'option' && flag.default !== undefined
-          ? [`default ${String(flag.default)}`]
+          ? [`default \`${String(flag.default)}\``]
           : []),
       ]
       const short = flag.char ? `\`-${flag.char}\`, ` : ''

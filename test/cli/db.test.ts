@@ -3,7 +3,7 @@ import { mkdir, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isProcessRunning } from '../../src/core/os/index.ts'
-import { type KilnResult, runKiln } from '../support/kiln.ts'
+import { type KilnResult, runKiln, startKiln } from '../support/kiln.ts'
 import { type TemporaryFolder, createTemporaryFolder } from '../support/temporary-folder.ts'
 
 const hasPsql = spawnSync('psql', ['--version']).status === 0
@@ -87,6 +87,16 @@ describe('kiln db', () => {
       },
     )
     expect(result).toMatchObject({ exitCode: 0, stdout: 's3cret\n' })
+  })
+
+  it.skipIf(!hasPsql)('ends psql when it is ended itself', async () => {
+    const statements = ['-c', "select 'begun'", '-c', 'select pg_sleep(1000)']
+    const kiln = startKiln(['db', 'psql', '--', '-At', ...statements], {
+      env: { ANALYSIS_DATA_DIR: folder.path },
+    })
+    await kiln.waitForOutput(/begun/)
+    kiln.kill('SIGTERM')
+    expect(await kiln.exited).toMatchObject({ exitCode: 143 })
   })
 
   it('refuses arguments that psql would never see', async () => {

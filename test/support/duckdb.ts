@@ -17,6 +17,10 @@ export function makeFolder(): string {
   return folder
 }
 
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true })
+}
+
 export function processOptions(
   folder: string,
   overrides: Partial<DuckdbProcessOptions> = {},
@@ -45,7 +49,7 @@ export async function withDuckdb<T>(
       await duckdb.stop()
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    removeFolder(folder)
   }
 }
 

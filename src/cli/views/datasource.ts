@@ -83,6 +83,9 @@ export function datasourceRecord(datasource: Datasource, place?: PostgresPlace):
   }
 }
 
+const columnText = ({ name, type }: { readonly name: string; readonly type: string }): string =>
+  `${name} ${type.toLowerCase()}`
+
 /** What `datasource test` found. */
 export function datasourceReport(name: string, report: DatasourceReport): RecordOutput {
   if (report.type !== 'postgres') {
@@ -94,11 +97,20 @@ export function datasourceReport(name: string, report: DatasourceReport): Record
         ok: true,
         files: report.files,
         size_bytes: report.sizeBytes,
+        ...(report.type === 'duckdb'
+          ? { tables: report.tables }
+          : {
+              columns:
+                report.columns?.map(({ name: column, type }) => ({ name: column, type })) ?? null,
+            }),
       },
       fields: [
         ['datasource', name],
         ['files', String(report.files)],
         ['size', formatSize(report.sizeBytes)],
+        report.type === 'duckdb'
+          ? ['tables', report.tables.join(', ')]
+          : ['columns', report.columns?.map(columnText).join(', ') ?? 'too large to look inside'],
       ],
       name,
     }

@@ -17,9 +17,9 @@ export default class DatasourceAdd extends KilnCommand<typeof DatasourceAdd> {
   static override description =
     'A Postgres is found by a variable or a file that holds its URL, or by a URL that is stored encrypted. Files lie under the working folder, the data folder or a folder in ANALYSIS_FILE_ROOTS, where the command runs and where jobs run.'
   static override examples = [
-    '<%= config.bin %> datasource add orders --project shop --type postgres --url-env ORDERS_URL',
-    'pass show orders-url | <%= config.bin %> datasource add orders --type postgres --url -',
-    "<%= config.bin %> datasource add flights --type file --path 'data/flights-*.parquet'",
+    '<%= config.bin %> datasource add orders --type postgres --url-env ORDERS_URL',
+    '<%= config.bin %> datasource add orders --type postgres --url - < orders-url',
+    "<%= config.bin %> datasource add flights --type file --path 'data/*.parquet'",
     '<%= config.bin %> datasource add warehouse --type duckdb --path warehouse.duckdb',
   ]
   static override exitCodeHelp = [

@@ -25,7 +25,7 @@ export async function validateInspection(outcome: InspectionOutcome): Promise<Sc
 
 function scriptProblem(error: SandboxError): ScriptProblem {
   const { code, name, message, line, column } = error
-  const isNamed = name !== '' && name !== 'Error' && !message.startsWith(name)
+  const isNamed = !['', 'Error', 'DefinitionError'].includes(name) && !message.startsWith(name)
   return { path: '', message: isNamed ? `${name}: ${message}` : message, line, column, code }
 }
 

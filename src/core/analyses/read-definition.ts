@@ -1,6 +1,7 @@
 import type { Inspection } from '../sandbox/contract.ts'
 import { type AnalysisDefinition, type ScriptProblem, definitionFormat } from './definition.ts'
 import { declarationSchema } from './definition-schema.ts'
+import { isRecord } from './json-value.ts'
 import { present } from './present.ts'
 import { readParameters } from './read-parameters.ts'
 import { problemsOf } from './schema-helpers.ts'
@@ -13,7 +14,7 @@ const defaultRetryDelayMs = 10_000
 
 /** Checks what a script declared, as the sandbox read it, and fills in what it left out. */
 export function readDefinition({ form, declared, language }: Inspection): DefinitionOutcome {
-  const parsed = declarationSchema.safeParse(declared)
+  const parsed = declarationSchema.safeParse(withoutMethods(declared))
   // A bare function without declarations takes whatever it is given; an object that declares no
   // parameters has none.
   const declaresParameters = declared.parameters !== undefined && declared.parameters !== null
@@ -55,6 +56,15 @@ export function readDefinition({ form, declared, language }: Inspection): Defini
       }),
     },
   }
+}
+
+/** Functions beside `run` are the script's own business: it may call them by `this`. */
+function withoutMethods(declared: Inspection['declared']): Inspection['declared'] {
+  return Object.fromEntries(
+    Object.entries(declared).filter(
+      ([key, value]) => key in declarationSchema.shape || !(isRecord(value) && value.$function),
+    ),
+  )
 }
 
 const toMs = (seconds: number | null | undefined): number | undefined =>

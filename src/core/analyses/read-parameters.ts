@@ -15,6 +15,11 @@ interface Declared {
   readonly raw: unknown
 }
 
+interface Named {
+  readonly path: readonly PropertyKey[]
+  readonly name: string
+}
+
 interface Read {
   readonly path: readonly PropertyKey[]
   readonly parameter: ParameterDefinition
@@ -39,11 +44,13 @@ export function readParameters(raw: unknown): {
     if ('error' in parsed) problems.push(...problemsOf(parsed.error, path))
     else read.push({ path, parameter: parsed.parameter })
   }
-  const known = declared.flatMap(({ raw: one }) =>
-    isRecord(one) && typeof one.name === 'string' ? [one.name] : [],
+  // Names count also where something else is wrong with their parameter.
+  const named = declared.flatMap(({ path, raw: one }) =>
+    isRecord(one) && typeof one.name === 'string' ? [{ path, name: one.name }] : [],
   )
+  const known = named.map(({ name }) => name)
   problems.push(
-    ...duplicates(read),
+    ...duplicates(named),
     ...read.flatMap((one) => contradictions(one)),
     ...read.flatMap((one) => unknownDependencies(one, known)),
     ...cycles(read),
@@ -64,9 +71,9 @@ function declarations(raw: unknown): readonly Declared[] | string {
   return entries.length > mostParameters ? `are more than ${mostParameters}` : entries
 }
 
-function duplicates(read: readonly Read[]): ScriptProblem[] {
+function duplicates(named: readonly Named[]): ScriptProblem[] {
   const seen = new Set<string>()
-  return read.flatMap(({ path, parameter: { name } }) => {
+  return named.flatMap(({ path, name }) => {
     if (seen.has(name)) return [problemAt([...path, 'name'], `"${name}" is declared twice`)]
     seen.add(name)
     return []

@@ -67,7 +67,7 @@ export function resolveParameters(
   )
 }
 
-export function parametersInvalid(
+function parametersInvalid(
   problems: readonly ParameterProblem[],
   names: readonly string[] = [],
 ): KilnError {

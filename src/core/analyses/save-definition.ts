@@ -40,7 +40,8 @@ export async function completeVersion(
  */
 export async function storeDefinition(
   { database }: Pick<Context, 'database'>,
-  { analysisId, versionNumber }: { readonly analysisId: string; readonly versionNumber: number },
+  analysisId: string,
+  versionNumber: number,
   outcome: { readonly definition: AnalysisDefinition } | { readonly error: string },
 ): Promise<void> {
   const definition = 'definition' in outcome ? outcome.definition : null

@@ -1,6 +1,7 @@
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
+import { KilnError } from '../errors/index.ts'
 import type { Analysis, AnalysisReference } from './analysis.ts'
 import { requireTitle } from './create-analysis.ts'
 import type { AnalysisDefinition } from './definition.ts'
@@ -90,25 +91,30 @@ interface LockedAnalysis extends Analysis {
   readonly declaredTitle: string | undefined
 }
 
-/** Two updates of one analysis come one after the other. */
+/**
+ * Two updates of one analysis come one after the other. The version is read by a statement of its
+ * own: one that had waited for the lock would not see the version that was made meanwhile.
+ */
 async function lockAnalysis(transaction: Queries, id: string): Promise<LockedAnalysis> {
-  const row = await transaction
+  const analysis = (await transaction
     .selectFrom('analyses')
-    .innerJoin('analysisVersions', (join) =>
-      join
-        .onRef('analysisVersions.analysisId', '=', 'analyses.id')
-        .onRef('analysisVersions.versionNumber', '=', 'analyses.version'),
-    )
     .select(analysisColumns)
-    .select(['analyses.scriptContent', 'analysisVersions.definition'])
-    .where('analyses.id', '=', id)
-    .forUpdate('analyses')
-    .executeTakeFirstOrThrow()
-  const { definition, ...analysis } = row
-  return {
-    ...(analysis as Analysis & { scriptContent: string }),
-    declaredTitle: storedDefinition(definition)?.title,
+    .select('scriptContent')
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst()) as (Analysis & { readonly scriptContent: string }) | undefined
+  if (!analysis) {
+    throw new KilnError('ANALYSIS_NOT_FOUND', 'the analysis was deleted meanwhile', {
+      hint: 'create it anew: kiln analysis create FILE',
+    })
   }
+  const version = await transaction
+    .selectFrom('analysisVersions')
+    .select('definition')
+    .where('analysisId', '=', id)
+    .where('versionNumber', '=', analysis.version)
+    .executeTakeFirst()
+  return { ...analysis, declaredTitle: storedDefinition(version?.definition)?.title }
 }
 
 function titleAfter(before: LockedAnalysis, definition: AnalysisDefinition): string {

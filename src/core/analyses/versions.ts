@@ -39,25 +39,25 @@ export async function getVersion(
   )
 }
 
+export const versionColumns = [
+  'analysisVersions.analysisId',
+  'analysisVersions.versionNumber',
+  'analysisVersions.scriptContent',
+  'analysisVersions.changeDescription',
+  'analysisVersions.createdBy',
+  'analysisVersions.createdAt',
+  'analysisVersions.metadata',
+  'analysisVersions.definition',
+  'analysisVersions.definitionError',
+] as const
+
 function selectVersions(queries: Queries) {
-  return queries
-    .selectFrom('analysisVersions')
-    .select([
-      'analysisId',
-      'versionNumber',
-      'scriptContent',
-      'changeDescription',
-      'createdBy',
-      'createdAt',
-      'metadata',
-      'definition',
-      'definitionError',
-    ])
+  return queries.selectFrom('analysisVersions').select(versionColumns)
 }
 
 type VersionRow = Awaited<ReturnType<ReturnType<typeof selectVersions>['execute']>>[number]
 
-function toVersion(row: VersionRow): AnalysisVersion {
+export function toVersion(row: VersionRow): AnalysisVersion {
   return {
     analysisId: row.analysisId,
     versionNumber: row.versionNumber,
@@ -77,7 +77,7 @@ export function storedDefinition(json: unknown): AnalysisDefinition | null {
   return json as unknown as AnalysisDefinition
 }
 
-export function languageOf(metadata: unknown): Language | undefined {
+function languageOf(metadata: unknown): Language | undefined {
   const language = isRecord(metadata) ? metadata.language : undefined
   return language === 'javascript' || language === 'typescript' ? language : undefined
 }

@@ -14,8 +14,12 @@ export {
 } from './datasource.ts'
 export { describePlace } from './describe-place.ts'
 export { getDatasource, listDatasources } from './datasource-rows.ts'
+export { type LoadIntoDuckdb, loadIntoDuckdb } from './load-into-duckdb.ts'
+export {
+  type PostgresDatasource,
+  type PostgresDatasourceOptions,
+  openPostgresDatasource,
+} from './postgres/index.ts'
 export { removeDatasource } from './remove-datasource.ts'
 export { resolveDatasource } from './resolve-datasource.ts'
-export { loadIntoDuckdb } from './load-into-duckdb.ts'
-export { type PostgresDatasource, openPostgresDatasource } from './postgres/index.ts'
 export { type DatasourceReport, testDatasource } from './test-datasource.ts'

@@ -18,13 +18,16 @@ export function parsePostgresUrl(text: string, source: string): URL {
   }
 }
 
-/** Host, port, database and user, with the defaults that libpq has; no password. */
+/**
+ * Host, port, database and user, as the driver takes them: those after `?` win. No password.
+ */
 export function placeOf(url: URL): PostgresPlace {
-  const user = decode(url.username) || url.searchParams.get('user') || ''
+  const { searchParams } = url
+  const user = searchParams.get('user') || decode(url.username)
   return {
-    host: url.hostname || url.searchParams.get('host') || 'localhost',
-    port: Number(url.port || url.searchParams.get('port') || 5432),
-    database: decode(url.pathname.slice(1)) || url.searchParams.get('dbname') || user,
+    host: searchParams.get('host') || url.hostname || 'localhost',
+    port: Number(searchParams.get('port') || url.port || 5432),
+    database: decode(url.pathname.slice(1)) || user,
     user,
   }
 }

@@ -1,36 +1,37 @@
 import { open, stat } from 'node:fs/promises'
 import type { FileFormat } from '../duckdb/index.ts'
-import { KilnError, isKilnError } from '../errors/index.ts'
+import { KilnError } from '../errors/index.ts'
 import { fileError } from '../os/index.ts'
 
 export interface FileFacts {
   readonly files: number
   readonly sizeBytes: number
+  readonly firstSizeBytes: number
 }
 
 /**
- * Whether files can be read and look like what they are said to be, by their first and last bytes.
+ * Whether files can be read and carry the marks of their format at beginning and end, as one that
+ * was cut off does not.
  *
- * @throws KilnError DATASOURCE_UNAVAILABLE naming the file.
+ * @throws KilnError naming the file.
  */
 export async function testFiles(
   files: readonly string[],
   format: FileFormat | 'duckdb',
-  label: string,
 ): Promise<FileFacts> {
-  let sizeBytes = 0
+  const sizes: number[] = []
   for (const file of files) {
-    try {
-      sizeBytes += await testFile(file, format)
-    } catch (error) {
-      const { message, hint } = isKilnError(error) ? error : fileError(error, file)
-      throw new KilnError('DATASOURCE_UNAVAILABLE', `${label}: ${message}`, {
-        cause: error,
-        ...(hint === undefined ? {} : { hint }),
-      })
-    }
+    sizes.push(
+      await testFile(file, format).catch((error: unknown) => {
+        throw fileError(error, file)
+      }),
+    )
   }
-  return { files: files.length, sizeBytes }
+  return {
+    files: files.length,
+    sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
+    firstSizeBytes: sizes[0] ?? 0,
+  }
 }
 
 async function testFile(file: string, format: FileFormat | 'duckdb'): Promise<number> {
@@ -38,7 +39,7 @@ async function testFile(file: string, format: FileFormat | 'duckdb'): Promise<nu
   const handle = await open(file, 'r')
   try {
     const read = async (position: number): Promise<string> => {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, position)
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, Math.max(0, position))
       return buffer.toString('latin1', 0, bytesRead)
     }
     // Text formats have no mark; reading at all is what can be asked of them here.

@@ -10,6 +10,7 @@ import {
   cancelJob,
   claimJobs,
   handBackJobs,
+  insertClaimedJob,
   registerExecutor,
   retireExecutor,
   sweepLostExecutors,
@@ -23,6 +24,8 @@ import {
 import { SandboxPool } from '../sandbox/index.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
+import type { InsertedJob } from './inserted-job.ts'
+import { VersionCache } from './version-cache.ts'
 
 /** How often the heartbeat is written. Four may fail before others take the executor for dead. */
 const beatEveryMs = 2000
@@ -48,6 +51,7 @@ export interface ServeCounts {
 /** Limits that only the caller of one job sets. */
 export interface RunOptions {
   readonly timeoutMs?: number
+  readonly onStart?: (jobId: string) => void
 }
 
 /**
@@ -59,6 +63,7 @@ export class Executor {
   private readonly context: Context
   private readonly options: ExecutorOptions
   private readonly holders = new Map<string, LeaseHolder>()
+  private readonly versions: VersionCache
   private readonly wakeUps = new Set<() => void>()
   private pool!: SandboxPool
   private dataFolder!: DataFolder
@@ -73,6 +78,7 @@ export class Executor {
   constructor(context: Context, options: ExecutorOptions) {
     this.context = context
     this.options = options
+    this.versions = new VersionCache(context)
   }
 
   /** Registers in the database, starts sandboxes, listens and begins to beat. */
@@ -108,23 +114,21 @@ export class Executor {
     this.scheduleBeat()
   }
 
-  /** Runs a job that was inserted already claimed by this executor. */
-  run(job: ClaimedJob, options: RunOptions = {}): Promise<JobEnd> {
-    const holder = new LeaseHolder({
-      context: this.context,
-      executorId: this.id,
-      pool: this.pool,
-      dataFolder: this.dataFolder,
-      job,
-      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
-      ...(this.options.onLogLine ? { onLogLine: this.options.onLogLine } : {}),
-      runChild: (child) => this.run(child),
+  /**
+   * Inserts a job that is claimed from its first moment, and runs it.
+   *
+   * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows.
+   */
+  async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
+    const holder = await this.inTurn(async () => {
+      const job = await insertClaimedJob(this.context.database.queries, {
+        ...input,
+        executorId: this.id,
+      })
+      return this.hold(job, options)
     })
-    this.holders.set(job.leaseToken, holder)
-    return holder.run().finally(() => {
-      this.holders.delete(job.leaseToken)
-      this.wake()
-    })
+    options.onStart?.(holder.jobId)
+    return holder.run()
   }
 
   /**
@@ -142,7 +146,7 @@ export class Executor {
       while (!this.isStopping && !signal.aborted) {
         const free = this.options.concurrency - running.size
         const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
-        for (const job of claimed) this.track(job, running, counts)
+        for (const holder of claimed) this.track(holder, running, counts)
         if (claimed.length === 0 && running.size === 0 && options.untilEmpty) break
         // A full batch may have left more behind: ask again at once.
         if (claimed.length < free || claimed.length === 0) await this.nextWake()
@@ -155,16 +159,18 @@ export class Executor {
   }
 
   private track(
-    job: ClaimedJob,
+    holder: LeaseHolder,
     running: Set<Promise<void>>,
     counts: { -readonly [Key in keyof ServeCounts]: number },
   ): void {
-    const done = this.run(job)
+    const done = holder
+      .run()
       .then((end) => {
         if (end.status !== 'lost') counts[end.status] += 1
       })
       .catch((error: unknown) => {
-        this.context.log.error({ jobId: job.id, error: messageOf(error) }, 'cannot conclude a job')
+        const { jobId } = holder
+        this.context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
       })
       .finally(() => running.delete(done))
     running.add(done)
@@ -211,22 +217,48 @@ export class Executor {
     }
   }
 
-  private async claim(limit: number): Promise<ClaimedJob[]> {
+  private async claim(limit: number): Promise<LeaseHolder[]> {
     const { queries } = this.context.database
     try {
-      const jobs = await this.inTurn(async () => {
+      const holders = await this.inTurn(async () => {
         await sweepLostExecutors(queries)
-        return claimJobs(queries, this.id, limit)
+        const jobs = await claimJobs(queries, this.id, limit)
+        return jobs.map((job) => this.hold(job))
       })
-      if (jobs.length > 0) {
-        this.context.log.info({ count: jobs.length }, `Found ${jobs.length} pending jobs`)
+      if (holders.length > 0) {
+        this.context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
       }
-      return jobs
+      return holders
     } catch (error) {
       if (!isConnectionLost(error)) throw error
       this.context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
       return []
     }
+  }
+
+  /**
+   * Enters a claimed job among the leases. In the same turn as its claim: a beat that came between
+   * would take the claim for one whose reply was lost.
+   */
+  private hold(job: ClaimedJob, { timeoutMs }: RunOptions = {}): LeaseHolder {
+    const { onLogLine } = this.options
+    const holder = new LeaseHolder({
+      context: this.context,
+      executorId: this.id,
+      pool: this.pool,
+      dataFolder: this.dataFolder,
+      versions: this.versions,
+      job,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(onLogLine ? { onLogLine } : {}),
+      runChild: (input) => this.runInserted(input),
+    })
+    this.holders.set(job.leaseToken, holder)
+    void holder.ended.then(() => {
+      this.holders.delete(job.leaseToken)
+      this.wake()
+    })
+    return holder
   }
 
   private async beat(): Promise<void> {

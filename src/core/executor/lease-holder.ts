@@ -9,11 +9,13 @@ import {
 } from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
 import type { SandboxPool } from '../sandbox/index.ts'
+import type { InsertedJob } from './inserted-job.ts'
 import type { JobEnd } from './job-end.ts'
 import { JobLog } from './job-log.ts'
 import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import { runChild } from './run-child.ts'
 import { type RunOutcome, runJob } from './run-job.ts'
+import type { VersionCache } from './version-cache.ts'
 import { writeOutcome } from './write-outcome.ts'
 
 /** Progress reaches the database at most this often. */
@@ -24,11 +26,12 @@ export interface LeaseHolderOptions {
   readonly executorId: string
   readonly pool: SandboxPool
   readonly dataFolder: DataFolder
+  readonly versions: VersionCache
   readonly job: ClaimedJob
   readonly timeoutMs?: number
   readonly onLogLine?: (line: JobLogLine) => void
-  /** Runs a child job of this one on the same executor. */
-  readonly runChild: (job: ClaimedJob) => Promise<JobEnd>
+  /** Inserts and runs a child job of this one on the same executor. */
+  readonly runChild: (input: InsertedJob) => Promise<JobEnd>
 }
 
 /**
@@ -76,13 +79,14 @@ export class LeaseHolder {
   }
 
   private async runScript(): Promise<RunOutcome> {
-    const { context, job, pool, dataFolder, executorId } = this.options
+    const { context, job, pool, dataFolder, versions } = this.options
     const { signal } = this.abortController
     try {
       return await runJob({
         context,
         pool,
         dataFolder,
+        versions,
         job,
         log: this.log,
         signal,
@@ -90,7 +94,7 @@ export class LeaseHolder {
         onProgress: (fraction, message) => this.noteProgress(fraction, message),
         runChild: (parent, name, parameters, childSignal) =>
           runChild(
-            { context, executorId, run: this.options.runChild },
+            { context, run: this.options.runChild },
             { parent, parentJob: job, name, parameters },
             childSignal,
           ),

@@ -1,7 +1,7 @@
 import { type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { databaseError } from '../database/index.ts'
-import { type JobLogLine, cancelJob, insertClaimedJob, sweepLostExecutors } from '../jobs/index.ts'
+import { type JobLogLine, cancelJob, sweepLostExecutors } from '../jobs/index.ts'
 import { Executor } from './executor.ts'
 import type { JobEnd } from './job-end.ts'
 
@@ -42,22 +42,25 @@ export async function runAnalysis(context: Context, input: RunAnalysisInput): Pr
   })
   try {
     await executor.start()
-    const job = await insertClaimedJob(queries, {
-      analysisId: analysis.id,
-      versionNumber: analysis.versionNumber,
-      parameters: input.parameters,
-      triggeredBy: input.triggeredBy,
-      executorId: executor.id,
-      ...(analysis.definition?.maxConcurrent === undefined
-        ? {}
-        : { maxConcurrent: analysis.definition.maxConcurrent }),
-    })
-    input.onStart?.(job.id)
-    const running = executor.run(
-      job,
-      input.timeoutMs === undefined ? {} : { timeoutMs: input.timeoutMs },
+    context.signal.throwIfAborted()
+    const { timeoutMs } = input
+    const { maxConcurrent } = analysis.definition ?? {}
+    return await executor.runInserted(
+      {
+        analysisId: analysis.id,
+        versionNumber: analysis.versionNumber,
+        parameters: input.parameters,
+        triggeredBy: input.triggeredBy,
+        ...(maxConcurrent === undefined ? {} : { maxConcurrent }),
+      },
+      {
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        onStart: (jobId) => {
+          input.onStart?.(jobId)
+          cancelOnAbort(context, executor, jobId)
+        },
+      },
     )
-    return await cancelOnAbort(context, executor, job.id, running)
   } catch (error) {
     throw databaseError(error, context.database.target.label)
   } finally {
@@ -65,23 +68,15 @@ export async function runAnalysis(context: Context, input: RunAnalysisInput): Pr
   }
 }
 
-async function cancelOnAbort(
-  context: Context,
-  executor: Executor,
-  jobId: string,
-  running: Promise<JobEnd>,
-): Promise<JobEnd> {
-  const onAbort = () => {
+/** Cancels the job when the operator interrupts the command, also if that was a moment ago. */
+function cancelOnAbort(context: Context, executor: Executor, jobId: string): void {
+  const { signal, database } = context
+  const cancel = () => {
     // The row first: whatever the script manages to finish after this is too late.
-    void cancelJob(context.database.queries, jobId, 'cancelled by the operator')
+    void cancelJob(database.queries, jobId, 'cancelled by the operator')
       .catch(() => undefined)
-      .then(() => executor.abortAll(context.signal.reason as Error))
+      .then(() => executor.abortAll(signal.reason as Error))
   }
-  if (context.signal.aborted) onAbort()
-  context.signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await running
-  } finally {
-    context.signal.removeEventListener('abort', onAbort)
-  }
+  if (signal.aborted) cancel()
+  else signal.addEventListener('abort', cancel, { once: true })
 }

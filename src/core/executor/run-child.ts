@@ -2,8 +2,9 @@ import { sql } from 'kysely'
 import { type RunnableAnalysis, findRunnable } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
-import { type ClaimedJob, cancelJob, insertClaimedJob } from '../jobs/index.ts'
+import { type ClaimedJob, cancelChildren } from '../jobs/index.ts'
 import { HostFailure } from './host-failure.ts'
+import type { InsertedJob } from './inserted-job.ts'
 import type { JobEnd } from './job-end.ts'
 
 /** Analyses that call analyses that call analyses: past this it is a mistake. */
@@ -11,8 +12,7 @@ const maxDepth = 5
 
 export interface ChildRunner {
   readonly context: Context
-  readonly executorId: string
-  readonly run: (job: ClaimedJob) => Promise<JobEnd>
+  readonly run: (input: InsertedJob) => Promise<JobEnd>
 }
 
 export interface ChildRequest {
@@ -28,28 +28,26 @@ export interface ChildRequest {
  * were it to wait for a free one, parents that fill them all would wait for ever.
  */
 export async function runChild(
-  { context, executorId, run }: ChildRunner,
+  { context, run }: ChildRunner,
   { parent, parentJob, name, parameters }: ChildRequest,
   signal: AbortSignal,
 ): Promise<string> {
   const { queries } = context.database
   const analysis = await findRunnable(context, name, { projectId: parent.projectId })
   await refuseCycle(queries, parentJob, analysis)
-  const child = await insertClaimedJob(queries, {
-    analysisId: analysis.id,
-    versionNumber: analysis.versionNumber,
-    parameters,
-    triggeredBy: 'analysis',
-    executorId,
-    parentJobId: parentJob.id,
-  })
   const cancel = () => {
-    // The parent is gone; the cancel reaches the child by its lease.
-    void cancelJob(queries, child.id, 'the parent job ended').catch(() => undefined)
+    // The parent is gone; the cancel reaches its children by their leases.
+    void cancelChildren(queries, parentJob.id).catch(() => undefined)
   }
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    const end = await run(child)
+    const end = await run({
+      analysisId: analysis.id,
+      versionNumber: analysis.versionNumber,
+      parameters,
+      triggeredBy: 'analysis',
+      parentJobId: parentJob.id,
+    })
     switch (end.status) {
       case 'completed':
         return end.resultText

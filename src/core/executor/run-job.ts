@@ -1,7 +1,6 @@
 import {
   type AnalysisDefinition,
   type RunnableAnalysis,
-  loadRunnable,
   problemsText,
   resolveParameters,
   storeDefinition,
@@ -16,11 +15,13 @@ import { Broker } from './broker.ts'
 import { JobData } from './job-data.ts'
 import { jobLimits } from './job-limits.ts'
 import type { JobLog } from './job-log.ts'
+import type { VersionCache } from './version-cache.ts'
 
 export interface RunJobOptions {
   readonly context: Context
   readonly pool: SandboxPool
   readonly dataFolder: DataFolder
+  readonly versions: VersionCache
   readonly job: ClaimedJob
   readonly log: JobLog
   readonly onProgress: (fraction: number, message: string | null) => void
@@ -56,10 +57,10 @@ class RefusedJob extends Error {
  * reject; everything else, also a job row with garbage in it, is an outcome.
  */
 export async function runJob(options: RunJobOptions): Promise<RunOutcome> {
-  const { context, job, signal } = options
+  const { job, signal } = options
   let sandbox: Sandbox | undefined
   try {
-    const analysis = await loadRunnable(context, job.analysisId, job.versionNumber)
+    const analysis = await options.versions.load(job)
     if (!analysis.isActive)
       throw new RefusedJob('definition_error', `the analysis "${analysis.name}" is disabled`)
     sandbox = await options.pool.acquire(analysis.projectId, signal)
@@ -97,13 +98,14 @@ async function definitionOf(
   }
   if (analysis.definition !== null) return analysis.definition
   const inspection = await validateInspection(await sandbox.inspect(analysis.script))
-  const version = { analysisId: analysis.id, versionNumber: analysis.versionNumber }
   if (inspection.status === 'valid') {
-    await storeDefinition(context, version, { definition: inspection.definition })
+    await storeDefinition(context, analysis.id, analysis.versionNumber, {
+      definition: inspection.definition,
+    })
     return inspection.definition
   }
   const error = problemsText(inspection.problems)
-  await storeDefinition(context, version, { error })
+  await storeDefinition(context, analysis.id, analysis.versionNumber, { error })
   throw new RefusedJob('definition_error', error)
 }
 

@@ -3,7 +3,7 @@
  * it expects and, for a running job, by the lease token; zero rows changed is a normal outcome.
  */
 export { type BeatReply, beatExecutor } from './beat-executor.ts'
-export { cancelJob } from './cancel-job.ts'
+export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
 export { type EnqueueAnalysisInput, enqueueAnalysis } from './enqueue-analysis.ts'
 export { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'

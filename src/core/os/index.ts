@@ -13,6 +13,7 @@ export {
   syncFolder,
   writeFileAtomically,
 } from './files.ts'
+export { type Release, tryTakeTurn } from './machine-turn.ts'
 export { packageRoot, processEntry } from './package-root.ts'
 export { type ProcessIdentity, currentProcessIdentity, isProvablyGone } from './process-identity.ts'
 export { isPidTaken, isProcessRunning, workingFolderOf } from './processes.ts'

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chown, readFile, stat, writeFile } from 'node:fs/promises'
+import { chown, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import pg from 'pg'
@@ -67,6 +67,27 @@ it('starts again after a kill though nobody collects the dead process', async ()
   expect(JSON.parse(again.stdout).pid).not.toBe(first.pid)
 })
 
+it('never runs beside the children of a killed server', async () => {
+  const dataDir = await newDataDir()
+  const server = await ensure(dataDir)
+  const client = new pg.Client(server.connection)
+  client.on('error', () => undefined)
+  await client.connect()
+  const { rows } = await client.query('select pg_backend_pid() as pid')
+  process.kill(rows[0].pid, 'SIGSTOP')
+  process.kill(server.serverPid, 'SIGKILL')
+  await waitUntil('the server is gone', () => !isProcessRunning(server.serverPid))
+  // Even without the dead server's file, which a start may have to remove.
+  await rm(postmasterFile(server.stateFolder))
+  await expect(ensure(dataDir, { startTimeoutMs: 500 })).rejects.toMatchObject({
+    code: 'PRIVATE_POSTGRES_FAILED',
+    hint: expect.stringContaining('still in use') as string,
+  })
+  process.kill(rows[0].pid, 'SIGCONT')
+  await ensure(dataDir)
+  await client.end().catch(() => undefined)
+})
+
 it("starts although a dead server's pid now belongs to another process of its account", async () => {
   const dataDir = await newDataDir()
   const server = await ensure(dataDir)
@@ -80,6 +101,19 @@ it("starts although a dead server's pid now belongs to another process of its ac
   await chown(file, uid, gid)
   expect(await stopPrivatePostgres({ dataDir })).toBe(false)
   expect(isProcessRunning(other.pid ?? 0)).toBe(true)
+  const again = await ensure(dataDir)
+  expect((await query(again.connectionString, 'select 1 as one')).rows).toEqual([{ one: 1 }])
+})
+
+it('starts although a power cut left an empty lock file', async () => {
+  const dataDir = await newDataDir()
+  const server = await ensure(dataDir)
+  await stopPrivatePostgres({ dataDir })
+  const file = postmasterFile(server.stateFolder)
+  await writeFile(file, '')
+  const longAgo = Date.now() / 1000 - 3600
+  await utimes(file, longAgo, longAgo)
+  expect(await stopPrivatePostgres({ dataDir })).toBe(false)
   const again = await ensure(dataDir)
   expect((await query(again.connectionString, 'select 1 as one')).rows).toEqual([{ one: 1 }])
 })

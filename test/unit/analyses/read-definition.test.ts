@@ -62,6 +62,11 @@ describe('readDefinition', () => {
     })
   })
 
+  it('leaves functions beside run alone', () => {
+    const own = { helper: { $function: true }, run: { $function: true } }
+    expect(definitionOf(own)).toEqual(definitionOf({}))
+  })
+
   it('takes short forms: a cron text, a number of retries, a size in bytes', () => {
     expect(
       definitionOf({ schedule: '@daily', retries: 2, limits: { memory: 2 ** 25 } }),

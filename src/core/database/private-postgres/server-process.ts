@@ -8,6 +8,7 @@ import type { Layout } from './layout.ts'
 
 /** One try to start the server. */
 export interface ServerProcess {
+  readonly pid: number
   /** True once it has ended, or could not be started. */
   readonly hasEnded: boolean
   /** What it printed before its own log began. */
@@ -47,6 +48,8 @@ export function spawnServer(
   })
   child.unref()
   return {
+    // The shell's, which the server takes over.
+    pid: child.pid ?? -1,
     get hasEnded() {
       return hasEnded
     },

@@ -1,52 +1,54 @@
-import { randomUUID } from 'node:crypto'
-import { lchown, link, lstat, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
-import { errorCodeOf } from '../../errors/index.ts'
-import { isPidTaken, isProcessRunning, workingFolderOf } from '../../os/index.ts'
-import { type PostmasterFile, postmasterFilePath } from './postmaster-file.ts'
+import { readFile, realpath, rm, stat } from 'node:fs/promises'
+import { isProcessRunning, systemClock, workingFolderOf } from '../../os/index.ts'
+import { socketPath } from './layout.ts'
+import { type PostmasterFile, parsePostmasterFile, postmasterFilePath } from './postmaster-file.ts'
 
 /** Whether the process that a server's file names is that server; undefined when unknowable. */
 export async function isServerProcess(
   pgdata: string,
   file: PostmasterFile,
 ): Promise<boolean | undefined> {
-  if (!isProcessRunning(file.pid)) return false
+  if (!(file.pid > 0) || !isProcessRunning(file.pid)) return false
   const folder = workingFolderOf(file.pid)
   // A server works in its cluster's folder.
   return folder === undefined ? undefined : folder === (await realpath(pgdata).catch(() => pgdata))
 }
 
-/** Above every pid that a system hands out. */
-const nobodysPid = 2 ** 31 - 1
+/** A server fills its file at once; one that is empty for longer was cut off, as by a power cut. */
+const emptyLimitMs = 10_000
 
 /**
- * After a restart of the machine or container the pid in a dead server's file may belong to another
- * process of the same account, or to the dead server itself where pid 1 collects nobody; Postgres
- * would refuse to start for ever. The file is not simply
- * deleted, since Postgres also finds in it the shared memory that orphans of the dead server may
- * still use: only the pid is replaced, by one that cannot exist.
+ * Removes the file of a server that is proven dead. After a restart of the machine or container its
+ * pid may belong to another process of the same account, or still to the dead server itself where
+ * pid 1 collects nobody, and Postgres would refuse to start for ever. Children that outlive it are
+ * no danger: Postgres finds them by the shared memory of the cluster, without this file.
  */
-export async function disarmStaleFile(pgdata: string, judged: PostmasterFile): Promise<void> {
-  // Postgres itself sees that a pid is free.
-  if (!isPidTaken(judged.pid)) return
-  const current = postmasterFilePath(pgdata)
-  const aside = `${current}.${randomUUID()}`
-  const disarmed = `${aside}.new`
-  try {
-    // Narrows the window in which a server that has just started would miss its file.
-    if ((await readFile(current, 'utf8')) !== judged.text) return
-    await rename(current, aside)
-    const isTheJudged = (await readFile(aside, 'utf8')) === judged.text
-    await writeFile(disarmed, judged.text.replace(/^\d+/, String(nobodysPid)), { mode: 0o600 })
-    // As root the file is the account's, which must read it.
-    const { uid, gid } = await lstat(aside)
-    await lchown(disarmed, uid, gid)
-    // link(2) never replaces: whoever has started a server meanwhile keeps its file.
-    await link(isTheJudged ? disarmed : aside, current)
-  } catch (error) {
-    // ENOENT, EEXIST: another command did the same or has started the server.
-    if (!['ENOENT', 'EEXIST'].includes(errorCodeOf(error) ?? '')) throw error
-  } finally {
-    await rm(aside, { force: true })
-    await rm(disarmed, { force: true })
+export async function removeStaleFile(pgdata: string, judged: PostmasterFile): Promise<void> {
+  const file = postmasterFilePath(pgdata)
+  if (judged.text === '' && (await ageMs(file)) < emptyLimitMs) return
+  // Only the file that was judged: a server may have begun since.
+  const current = await readFile(file, 'utf8').catch(() => undefined)
+  if (current === judged.text) await rm(file, { force: true })
+}
+
+async function ageMs(file: string): Promise<number> {
+  // Gone meanwhile: as young as can be.
+  const changedAt = await stat(file).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => Infinity,
+  )
+  return systemClock.now() - changedAt
+}
+
+/**
+ * The socket has a lock file of its own with the same trap. It guards no data and belongs to this
+ * cluster alone, so it may go once its process is proven to be no server.
+ */
+export async function removeStaleSocketLock(pgdata: string, socketFolder: string): Promise<void> {
+  const file = `${socketPath(socketFolder)}.lock`
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  if (text === undefined) return
+  if ((await isServerProcess(pgdata, parsePostmasterFile(text))) === false) {
+    await rm(file, { force: true })
   }
 }

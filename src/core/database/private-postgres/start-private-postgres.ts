@@ -1,24 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
-import { KilnError, errorCodeOf } from '../../errors/index.ts'
-import { fileExists, systemClock } from '../../os/index.ts'
-import { createCluster } from './create-cluster.ts'
-import { defaultBinarySources, findBinaries } from './find-binaries.ts'
+import { type KilnError, errorCodeOf } from '../../errors/index.ts'
+import { type Account, systemClock } from '../../os/index.ts'
 import type { Layout } from './layout.ts'
 import type { PrivatePostgresOptions } from './options.ts'
-import { type PrivatePostgres, describeServer, readClusterVersion } from './private-postgres.ts'
-import { probeServer } from './probe-server.ts'
+import { prepareServer } from './prepare-server.ts'
+import { type PrivatePostgres, describeServer } from './private-postgres.ts'
+import { type Probe, probeServer } from './probe-server.ts'
 import { serverAccount } from './server-account.ts'
 import { readServerLog, serverFailure } from './server-failure.ts'
-import { type ServerProcess, spawnServer } from './server-process.ts'
-import { startArguments } from './server-settings.ts'
-import { createSocketFolder } from './socket-folder.ts'
-import { disarmStaleFile, isServerProcess } from './stale-postmaster-file.ts'
+import type { ServerProcess } from './server-process.ts'
+import { isServerProcess, removeStaleFile } from './stale-postmaster-file.ts'
+import { StartTurn } from './start-turn.ts'
 import { createStateFolder, findLayout } from './state-folder.ts'
 
 /** Recovery after a crash replays at most about a gigabyte of log, which takes seconds. */
 const startTimeoutMs = 60_000
 const pauseMs = 15
+/** Between starts that met another server's children or lock. */
+const raceMs = 100
 
 /** Where root keeps the state of data folders that the server's account cannot enter. */
 const defaultRelocationFolder = '/var/lib/kiln'
@@ -27,47 +27,37 @@ const defaultRelocationFolder = '/var/lib/kiln'
 export async function startPrivatePostgres(
   options: PrivatePostgresOptions,
 ): Promise<PrivatePostgres> {
-  const { dataDir, overrides = {}, signal, log } = options
+  const { dataDir, overrides = {} } = options
   const account = await serverAccount((await findLayout(dataDir)).pgdata)
   const layout = await createStateFolder(
     dataDir,
     account,
     overrides.relocationFolder ?? defaultRelocationFolder,
   )
-  const isNew = !(await fileExists(layout.pgdata))
-  const binaries = await findBinaries({
-    sources: overrides.sources ?? defaultBinarySources(),
-    account,
-    major: isNew ? undefined : await readClusterVersion(layout.pgdata),
-    copyFolder: layout.binariesFolder,
-  })
-  if (isNew) {
-    log?.info({ folder: layout.stateFolder }, 'Creating the private Postgres')
-    const serverSettings = overrides.serverSettings
-    await createCluster({ layout, binaries, account, serverSettings, signal })
+  const turn = new StartTurn(layout)
+  try {
+    return await bringUp(options, layout, account, turn)
+  } finally {
+    turn.release()
   }
-  const args = await startArguments(binaries, await createSocketFolder(layout, account))
-  log?.info({ folder: layout.stateFolder }, 'Starting the private Postgres')
-  return bringUp(
-    layout,
-    () => spawnServer(layout, binaries, account, args),
-    overrides.startTimeoutMs ?? startTimeoutMs,
-    signal,
-  )
 }
 
 /**
  * Until the server takes connections: waits while one starts, recovers or stops, and starts one
- * when none runs. Of several that start it at once Postgres lets one through.
+ * when none runs.
  */
 async function bringUp(
+  options: PrivatePostgresOptions,
   layout: Layout,
-  spawnOne: () => ServerProcess,
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
+  account: Account | undefined,
+  turn: StartTurn,
 ): Promise<PrivatePostgres> {
-  const deadline = systemClock.monotonic() + timeoutMs
+  const { signal, overrides = {} } = options
+  const timeoutMs = overrides.startTimeoutMs ?? startTimeoutMs
+  let deadline = systemClock.monotonic() + timeoutMs
+  let launch: (() => Promise<ServerProcess>) | undefined
   let server: ServerProcess | undefined
+  let lastWords = ''
   try {
     for (;;) {
       signal?.throwIfAborted()
@@ -76,19 +66,27 @@ async function bringUp(
         const described = await describeServer(layout, probe.file)
         if (await takesConnections(described)) return described
       }
-      if (systemClock.monotonic() > deadline) throw await tooSlow(layout, server, timeoutMs)
-      if (probe.state === 'down' || probe.state === 'silent') {
-        if (server?.hasEnded) {
-          await throwUnlessRace(layout, server)
-          server = undefined
+      if (systemClock.monotonic() > deadline) {
+        throw await tooSlow(layout, lastWords, timeoutMs)
+      }
+      if (server?.hasEnded) {
+        lastWords = await throwUnlessRace(layout, server)
+        server = undefined
+        await delay(raceMs)
+      }
+      if (!server && (await mayStart(layout, probe))) {
+        if (turn.isMine) {
+          if (probe.state === 'silent') await removeStaleFile(layout.pgdata, probe.file)
+          if (!launch) {
+            launch = await prepareServer(options, layout, account)
+            // Making a cluster has a limit of its own.
+            deadline = systemClock.monotonic() + timeoutMs
+          }
+          server = await launch()
+        } else if (await turn.tryTake()) {
+          // Look again: whoever had the turn before may have started it.
+          continue
         }
-        const isAlive =
-          probe.state === 'silent' && (await isServerProcess(layout.pgdata, probe.file))
-        if (probe.state === 'silent' && isAlive === false) {
-          await disarmStaleFile(layout.pgdata, probe.file)
-        }
-        // Where it cannot be known whether one lives, Postgres judges.
-        if (isAlive !== true) server ??= spawnOne()
       }
       await delay(pauseMs, undefined, signal ? { signal } : undefined).catch(() => undefined)
     }
@@ -97,30 +95,37 @@ async function bringUp(
   }
 }
 
-/** Another server had the cluster or the socket, or lives on in its last children: try again. */
-const raceTexts =
-  /lock file ".*" already exists|shared memory block .* still in use|is already in use/
+/** True when no server lives, as far as can be known; in doubt Postgres itself judges. */
+async function mayStart(layout: Layout, probe: Probe): Promise<boolean> {
+  if (probe.state === 'down') return true
+  return probe.state === 'silent' && (await isServerProcess(layout.pgdata, probe.file)) !== true
+}
 
-async function throwUnlessRace(layout: Layout, server: ServerProcess): Promise<void> {
+/** Another server has the cluster, takes it at this moment, or lives on in its last children. */
+const raceTexts = [
+  /lock file ".*" (already exists|is empty)/,
+  /lock file "postmaster.pid": No such file/,
+  /shared memory block .* still in use/,
+]
+
+/** What the server said, if it ended for want of a place that may yet become free. */
+async function throwUnlessRace(layout: Layout, server: ServerProcess): Promise<string> {
   const output = await server.output()
   await server.forget()
-  if (raceTexts.test(output)) return
   const log = /redirecting log output/.test(output) ? await readServerLog(layout) : ''
+  const ownLines = log.split('\n').filter((line) => line.includes(`[${server.pid}]`))
+  const said = [output, ...ownLines].join('\n')
+  if (raceTexts.some((text) => text.test(said))) return said
   throw serverFailure(
     `the private Postgres in ${layout.stateFolder} does not start`,
     log === '' ? output : log,
   )
 }
 
-async function tooSlow(
-  layout: Layout,
-  server: ServerProcess | undefined,
-  timeoutMs: number,
-): Promise<KilnError> {
-  const log = await readServerLog(layout)
+async function tooSlow(layout: Layout, lastWords: string, timeoutMs: number): Promise<KilnError> {
   return serverFailure(
     `the private Postgres in ${layout.stateFolder} does not take connections after ${timeoutMs / 1000} s`,
-    log === '' ? ((await server?.output()) ?? '') : log,
+    lastWords || (await readServerLog(layout)),
   )
 }
 

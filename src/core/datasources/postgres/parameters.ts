@@ -2,7 +2,7 @@ import { KilnError } from '../../errors/index.ts'
 import { typeId } from './type-ids.ts'
 
 /** The text a JSON value is bound as, for a parameter of the type the server found. */
-export function parameterText(value: unknown, parameterType: number): string | null {
+function parameterText(value: unknown, parameterType: number): string | null {
   if (value === null || value === undefined) return null
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)

@@ -168,7 +168,8 @@ function integerEncoder({ column }: EncoderContext): Encode {
 }
 
 function encodeNumber(value: number): string {
-  return Number.isFinite(value) ? String(value) : `"${value}"`
+  if (!Number.isFinite(value)) return `"${value}"`
+  return Object.is(value, -0) ? '-0' : String(value)
 }
 
 /** The shortest decimal that is the same 32-bit float, as Postgres prints it: 0.1, not 0.10000000149. */

@@ -9,7 +9,7 @@ import { loadQuery } from './load-query.ts'
 import { prepareStatement } from './prepare-statement.ts'
 import { Refusal } from './refusal.ts'
 import { RowWriter } from './row-writer.ts'
-import { Session } from './session.ts'
+import { Session, Turn } from './session.ts'
 
 /** A plain value, or rows as pieces of JSON text. */
 export type Answer = { readonly value: unknown } | { readonly rows: readonly Buffer[] | null }
@@ -29,6 +29,7 @@ export class Host {
   readonly #folder: string
   readonly #sessions = new Map<string, Promise<Session>>()
   readonly #streams = new Map<number, OpenStream>()
+  readonly #turns = new Map<number, Turn>()
 
   constructor(instance: DuckDBInstance, folder: string) {
     this.#instance = instance
@@ -36,77 +37,85 @@ export class Host {
   }
 
   async handle(id: number, operation: Exclude<Operation, Of<'setup'>>): Promise<Answer> {
+    const turn = new Turn()
+    this.#turns.set(id, turn)
+    try {
+      return await this.#perform(id, turn, operation)
+    } finally {
+      this.#turns.delete(id)
+    }
+  }
+
+  async #perform(
+    id: number,
+    turn: Turn,
+    operation: Exclude<Operation, Of<'setup'>>,
+  ): Promise<Answer> {
     switch (operation.name) {
       case 'query':
-        return { rows: await this.#query(id, operation) }
+        return { rows: await this.#query(turn, operation) }
       case 'stream':
-        return { value: await this.#openStream(id, operation) }
+        return { value: await this.#openStream(id, turn, operation) }
       case 'next':
-        return { rows: await this.#next(id, operation.stream) }
+        return { rows: await this.#next(turn, operation.stream) }
       case 'closeStream':
         return { value: this.#closeStream(operation.stream) }
       case 'cancel':
-        return { value: await this.#cancel(operation.request) }
+        return { value: this.#turns.get(operation.request)?.cancel() ?? null }
       case 'exec':
-        return { value: await this.#main(id, (c) => exec(c, operation)) }
+        return { value: await this.#main(turn, (c) => exec(c, operation)) }
       case 'loadCsv':
-        return { value: await this.#main(id, (c) => loadCsv(c, operation.load)) }
+        return { value: await this.#main(turn, (c) => loadCsv(c, operation.load)) }
       case 'loadQuery':
-        return { value: await this.#main(id, (c) => loadQuery(c, operation)) }
+        return { value: await this.#main(turn, (c) => loadQuery(c, operation)) }
       case 'tables':
-        return { value: await this.#main(id, listTables) }
+        return { value: await this.#main(turn, listTables) }
       case 'describe':
-        return { value: await this.#main(id, (c) => describeTable(c, operation.table)) }
+        return { value: await this.#main(turn, (c) => describeTable(c, operation.table)) }
       case 'export':
         return {
-          value: await this.#main(id, (c) => exportTable(c, this.#folder, operation)),
+          value: await this.#main(turn, (c) => exportTable(c, this.#folder, operation)),
         }
     }
   }
 
-  async #query(id: number, { options, sql, params }: Of<'query'>): Promise<Buffer[]> {
+  async #query(turn: Turn, { options, sql, params }: Of<'query'>): Promise<Buffer[]> {
     const session = await this.#session(options.catalog)
-    return await session.run(id, async (connection) => {
+    return await session.run(turn, async (connection) => {
       const rows = await openRows(connection, { sql, params }, options)
       return await rows.writeAll(options.maxRows ?? Infinity, maxBytesOf(options))
     })
   }
 
-  async #openStream(id: number, { options, sql, params }: Of<'stream'>): Promise<null> {
+  async #openStream(id: number, turn: Turn, { options, sql, params }: Of<'stream'>): Promise<null> {
     // A connection of its own: an open result would be lost to the next statement on it.
     const session = await this.#connect(options.catalog)
     try {
-      const rows = await session.run(id, (c) => openRows(c, { sql, params }, options))
+      const rows = await session.run(turn, (c) => openRows(c, { sql, params }, options))
       const { batchSize } = options
       this.#streams.set(id, { session, rows, batchSize, maxBytes: maxBytesOf(options) })
       return null
     } catch (error) {
-      session.connection.closeSync()
+      session.close()
       throw error
     }
   }
 
-  async #next(id: number, streamId: number): Promise<Buffer[] | null> {
+  async #next(turn: Turn, streamId: number): Promise<Buffer[] | null> {
     const stream = this.#streams.get(streamId)
     if (!stream) throw new Refusal('the stream is closed')
     const { session, rows, batchSize, maxBytes } = stream
-    return await session.run(id, () => rows.writeBatch(batchSize, maxBytes))
+    return await session.run(turn, () => rows.writeBatch(batchSize, maxBytes))
   }
 
   #closeStream(id: number): null {
-    this.#streams.get(id)?.session.connection.closeSync()
+    this.#streams.get(id)?.session.close()
     this.#streams.delete(id)
     return null
   }
 
-  async #cancel(id: number): Promise<null> {
-    for (const session of this.#sessions.values()) (await session).cancel(id)
-    for (const { session } of this.#streams.values()) session.cancel(id)
-    return null
-  }
-
-  async #main<T>(id: number, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    return await (await this.#session(undefined)).run(id, work)
+  async #main<T>(turn: Turn, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    return await (await this.#session(undefined)).run(turn, work)
   }
 
   /** The session of a catalog, opened when first used; names without one are looked up in it. */

@@ -1,8 +1,34 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { Refusal } from './refusal.ts'
 
-interface Turn {
-  readonly id: number
-  isCancelled: boolean
+/** How often a statement is told to stop until it does. */
+const interruptEveryMs = 20
+
+/** One request from its arrival on, so that it can be cancelled before it has begun. */
+export class Turn {
+  #isCancelled = false
+  #connection: DuckDBConnection | undefined
+
+  begin(connection: DuckDBConnection): void {
+    if (this.#isCancelled) throw new Refusal('cancelled')
+    this.#connection = connection
+  }
+
+  end(): void {
+    this.#connection = undefined
+  }
+
+  cancel(): void {
+    this.#isCancelled = true
+    this.#interrupt()
+  }
+
+  /** Again and again: DuckDB forgets an interrupt that comes between two steps of one call. */
+  #interrupt(): void {
+    if (!this.#connection) return
+    this.#connection.interrupt()
+    setTimeout(() => this.#interrupt(), interruptEveryMs)
+  }
 }
 
 /**
@@ -10,44 +36,29 @@ interface Turn {
  * script creates for the session (temporary tables, macros) must be there for its next call.
  */
 export class Session {
-  readonly connection: DuckDBConnection
+  readonly #connection: DuckDBConnection
   #last: Promise<unknown> = Promise.resolve()
-  #running: Turn | undefined
-  readonly #waiting = new Map<number, Turn>()
 
   constructor(connection: DuckDBConnection) {
-    this.connection = connection
+    this.#connection = connection
   }
 
-  /** Runs `work` after everything before it; `cancel` with the same id interrupts it. */
-  async run<T>(id: number, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    const turn: Turn = { id, isCancelled: false }
-    this.#waiting.set(id, turn)
+  /** Runs `work` after everything before it. */
+  async run<T>(turn: Turn, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     const before = this.#last
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#last = promise
     await before
-    this.#waiting.delete(id)
-    this.#running = turn
     try {
-      if (turn.isCancelled) throw new Error('cancelled')
-      return await work(this.connection)
+      turn.begin(this.#connection)
+      return await work(this.#connection)
     } finally {
-      this.#running = undefined
+      turn.end()
       resolve()
     }
   }
 
-  cancel(id: number): void {
-    const waiting = this.#waiting.get(id)
-    if (waiting) waiting.isCancelled = true
-    if (this.#running?.id === id) this.#interrupt(this.#running)
-  }
-
-  /** Again and again: an interrupt between two steps of one call is forgotten by DuckDB. */
-  #interrupt(turn: Turn): void {
-    if (this.#running !== turn) return
-    this.connection.interrupt()
-    setTimeout(() => this.#interrupt(turn), 20)
+  close(): void {
+    this.#connection.closeSync()
   }
 }
