@@ -90,7 +90,7 @@ export class Executor {
       nodePath: process.execPath,
       size: options.concurrency,
       warm: 1,
-      memoryBytes: context.settings.sandboxMemoryBytes,
+      maxMemoryBytes: context.settings.sandboxMemoryBytes,
     })
     const starting = this.pool.start()
     // Handled below; until then a sandbox that does not start must not end the process.
