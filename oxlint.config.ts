@@ -16,7 +16,7 @@ const layers = [
   ['sandbox'],
   ['executor'],
   ['scheduler', 'http'],
-  ['backup', 'restore', 'cleanup', 'health'],
+  ['backup', 'restore', 'cleanup', 'health', 'quickstart'],
 ]
 
 /** Sideways or upward edges that are allowed, each with its reason. */
@@ -114,5 +114,12 @@ export default defineConfig({
       rules: { 'no-console': 'off' },
     },
   ],
-  ignorePatterns: ['dist', 'node_modules', 'examples', 'bench/node_modules', '**/*.generated.ts'],
+  ignorePatterns: [
+    'dist',
+    'node_modules',
+    'examples',
+    'bench/node_modules',
+    '**/*.generated.ts',
+    '**/*.guest.js',
+  ],
 })

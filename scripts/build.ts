@@ -3,16 +3,34 @@
  * what it uses; each child process as a file of its own; then oclif's manifest and a warm compile
  * cache. Native packages stay outside the bundle.
  */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { Plugin } from '@oclif/core'
-import { type BuildOptions, build } from 'esbuild'
+import { Plugin as OclifPlugin } from '@oclif/core'
+import { type BuildOptions, type Plugin, build } from 'esbuild'
 
 const root = path.resolve(import.meta.dirname, '..')
 const dist = path.join(root, 'dist')
 rmSync(dist, { recursive: true, force: true })
 mkdirSync(dist)
+
+/**
+ * `@oclif/core` as a whole loads its help, its plugin loader and semver with every command: a
+ * bundle gets only the parts that commands import.
+ */
+const oclifParts: Plugin = {
+  name: 'oclif-parts',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@oclif\/core$/ }, () => ({ path: 'core', namespace: 'oclif-parts' }))
+    onLoad({ filter: /.*/, namespace: 'oclif-parts' }, () => ({
+      resolveDir: root,
+      contents: `
+        export * as Args from '@oclif/core/args'
+        export { Command } from '@oclif/core/command'
+        export * as Flags from '@oclif/core/flags'`,
+    }))
+  },
+}
 
 const shared: BuildOptions = {
   absWorkingDir: root,
@@ -20,11 +38,14 @@ const shared: BuildOptions = {
   format: 'esm',
   platform: 'node',
   target: 'node24',
+  plugins: [oclifParts],
   external: ['isolated-vm', '@duckdb/node-api', 'pg-native'],
   logLevel: 'warning',
   legalComments: 'none',
   minifySyntax: true,
   minifyWhitespace: true,
+  // What runs inside an isolate travels as text.
+  loader: { '.guest.js': 'text' },
   // CommonJS packages inside an ES module bundle still call require for Node's own modules.
   banner: {
     js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
@@ -60,7 +81,7 @@ for (const folder of ['migrations', 'types']) {
   }
 }
 
-const plugin = new Plugin({
+const plugin = new OclifPlugin({
   root,
   type: 'core',
   ignoreManifest: true,
@@ -73,11 +94,12 @@ writeFileSync(
   `${JSON.stringify(plugin.manifest, null, 2)}\n`,
 )
 
-// One run of each kind fills the compile cache that the build ships (bin/run.js reads it).
+// A run of each kind fills the compile cache that the build ships (bin/start.js reads it). The last
+// one loads what commands need for a database; it fails, for nothing listens on port 1.
 const run = path.join(root, 'bin', 'run.js')
-for (const warm of [['--version'], ['--help'], ['job', 'list', '--help']]) {
-  execFileSync(process.execPath, [run, ...warm], {
+for (const warm of [['--version'], ['--help'], ['job', 'list', '--help'], ['job', 'list']]) {
+  spawnSync(process.execPath, [run, ...warm], {
     stdio: 'ignore',
-    env: { ...process.env, KILN_WARM_COMPILE_CACHE: '1' },
+    env: { ...process.env, DATABASE_URL: 'postgresql://kiln@127.0.0.1:1/kiln' },
   })
 }

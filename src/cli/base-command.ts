@@ -1,8 +1,9 @@
 import { Command, type Interfaces } from '@oclif/core'
 import type { Context } from '../core/context.ts'
 import { KilnError, exitCodes } from '../core/errors/index.ts'
-import { type ContextHandle, openContext } from './context.ts'
+import type { ContextHandle } from './context.ts'
 import { globalFlags } from './flags/global.ts'
+import { formatOfArgv } from './output/format-of-argv.ts'
 import type { Output } from './output/output.ts'
 import { type Format, render } from './output/render.ts'
 import { errorText, toKilnError } from './output/report-error.ts'
@@ -40,6 +41,17 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     return false
   }
 
+  /** True for long-running commands: their log lines go to stderr. */
+  protected get logs(): boolean {
+    return false
+  }
+
+  /**
+   * Aborted by the second signal, for a command that has something to put in order even then.
+   * Undefined: the second signal ends the process.
+   */
+  protected readonly haste: AbortController | undefined = undefined
+
   override async run(): Promise<void> {
     this.format = formatOfArgv(this.argv)
     const { flags, args } = await this.parse({
@@ -54,7 +66,7 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     this.flags = flags as Flags<T>
     this.args = args as Args<T>
     this.format = (flags.json ? 'json' : flags.output) as Format
-    if (flags['database-url']?.includes('@')) this.hidePassword(flags['database-url'])
+    this.hidePassword(flags['database-url'] ?? '', 'use DATABASE_URL instead of --database-url')
     this.watchSignals()
     const output = await this.execute()
     if (output) this.write(output)
@@ -62,11 +74,14 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   /** Settings, database, logger and signal; the database connects when first used. */
   protected async context(): Promise<Context> {
+    // Only commands that use the database pay for loading its driver.
+    const { openContext } = await import('./context.ts')
     this.handle ??= await openContext({
       commandId: this.id ?? 'kiln',
       signal: this.abortController.signal,
       databaseUrl: this.flags['database-url'],
       logLevel: this.flags['log-level'],
+      logs: this.logs,
     })
     return this.handle.context
   }
@@ -81,6 +96,21 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   protected get outputFormat(): Format {
     return this.format
+  }
+
+  /**
+   * True when a value that is rows should be a table: asked for, or read by a person. Into a pipe
+   * goes JSON unless asked otherwise.
+   */
+  protected get asksForTable(): boolean {
+    return (
+      this.format === 'wide' ||
+      (this.format === 'table' && (process.stdout.isTTY || this.namesFormat))
+    )
+  }
+
+  private get namesFormat(): boolean {
+    return this.argv.some((word) => /^(-o.*|--output(=.*)?)$/.test(word))
   }
 
   /** A remark on stderr; silent with `-q`. */
@@ -106,7 +136,10 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   }
 
   protected override async catch(error: unknown): Promise<void> {
-    const kilnError = toKilnError(this.signal.aborted ? this.signal.reason : error)
+    const kilnError = toKilnError(
+      this.signal.aborted ? this.signal.reason : error,
+      this.handle?.context.database.target.label,
+    )
     process.stderr.write(`${errorText(kilnError, this.isJson)}\n`)
     if (kilnError.code === 'INTERNAL' && this.argv.includes('debug')) {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
@@ -125,25 +158,21 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     ] as const
     for (const [signal, code, exitCode] of ends) {
       process.on(signal, () => {
-        // The second signal, or one to a command with nothing to put in order, ends at once.
-        if (this.signal.aborted || !this.endsItself) process.exit(exitCode)
-        this.abortController.abort(new KilnError(code, `ended by ${signal}`))
+        if (!this.signal.aborted && this.endsItself) {
+          this.abortController.abort(new KilnError(code, `ended by ${signal}`))
+        } else if (this.haste && !this.haste.signal.aborted) {
+          this.haste.abort(new KilnError(code, `ended by a second ${signal}`))
+        } else {
+          process.exit(exitCode)
+        }
       })
     }
   }
 
   /** A password on the command line is seen by everyone on the machine in the process list. */
-  private hidePassword(url: string): void {
+  protected hidePassword(url: string, advice: string): void {
     if (!/\/\/[^/@]*:[^/@]+@/.test(url)) return
-    process.title = `kiln ${this.id ?? ''}`
-    this.warn('--database-url holds a password, which other users may have seen: use DATABASE_URL')
+    process.title = `kiln ${this.id?.replaceAll(':', ' ') ?? ''}`
+    this.warn(`${advice}: the password in it may have been seen by other users of this machine`)
   }
-}
-
-/** The format asked for, known also when the command line cannot be parsed. */
-export function formatOfArgv(argv: readonly string[]): Format {
-  const index = argv.findIndex((word) => word === '-o' || word === '--output')
-  const value =
-    index >= 0 ? argv[index + 1] : argv.find((word) => word.startsWith('--output='))?.slice(9)
-  return argv.includes('--json') || value === 'json' || value === 'jsonl' ? 'json' : 'table'
 }

@@ -3,6 +3,7 @@ import { loadSettings } from '../core/config/index.ts'
 import type { Context } from '../core/context.ts'
 import { databaseError, openDatabase, resolveTarget } from '../core/database/index.ts'
 import { type Logger, silentLogger } from '../core/log/index.ts'
+import type { Settings } from '../core/config/index.ts'
 import { systemClock } from '../core/os/index.ts'
 
 export interface ContextOptions {
@@ -10,8 +11,8 @@ export interface ContextOptions {
   readonly signal: AbortSignal
   readonly databaseUrl: string | undefined
   readonly logLevel: string | undefined
-  /** Given by long-running commands; others are silent. */
-  readonly log?: Logger
+  /** Long-running commands log; others are silent. */
+  readonly logs: boolean
 }
 
 export interface ContextHandle {
@@ -39,7 +40,7 @@ export async function openContext(options: ContextOptions): Promise<ContextHandl
     settings,
     database,
     clock: systemClock,
-    log: options.log ?? silentLogger,
+    log: options.logs ? await openLogger(settings) : silentLogger,
     signal: options.signal,
     operator: { actor: operatorName(), source: 'cli' },
   }
@@ -66,4 +67,10 @@ async function closeWithin(closing: Promise<void>, limitMs: number): Promise<voi
   })
   await Promise.race([closing.catch(() => undefined), limit])
   clearTimeout(timer)
+}
+
+/** Loaded only for commands that log: pino costs every start otherwise. */
+async function openLogger(settings: Settings): Promise<Logger> {
+  const { createLogger } = await import('../core/log/create-logger.ts')
+  return createLogger(settings, process.stderr.isTTY)
 }

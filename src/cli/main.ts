@@ -1,71 +1,27 @@
-import { Config } from '@oclif/core/config'
-import { normalizeArgv } from '@oclif/core/help'
-import { KilnError } from '../core/errors/index.ts'
-import { formatOfArgv } from './base-command.ts'
-import { errorText, toKilnError } from './output/report-error.ts'
-import { showHelp } from './show-help.ts'
-import { suggestCommands } from './suggest-commands.ts'
+import { readFileSync } from 'node:fs'
 
 /**
  * Runs one command line and ends the process with its exit code. `root` is the folder of
  * package.json.
  */
 export async function main(argv: readonly string[], root: string): Promise<never> {
-  try {
-    await dispatch([...argv], root)
-  } catch (error) {
-    const kilnError = toKilnError(error)
-    process.stderr.write(`${errorText(kilnError, formatOfArgv(argv) === 'json')}\n`)
-    process.exitCode = kilnError.exitCode
+  if (argv[0] === '--version' || argv[0] === '-V' || argv[0] === 'version') printVersion(root)
+  else {
+    // Not before it is needed: loading oclif costs more than Node's own start.
+    const { dispatch } = await import('./dispatch.ts')
+    await dispatch(argv, root)
   }
   // Standard output to a pipe is synchronous, so all is written. Ending here keeps a stray timer
   // or socket from holding a finished command.
   process.exit()
 }
 
-async function dispatch(argv: string[], root: string): Promise<void> {
-  const config = await Config.load({ root })
-  if (argv[0] === '--version' || argv[0] === '-V' || argv[0] === 'version') {
-    process.stdout.write(`${config.userAgent}\n`)
-    return
+function printVersion(root: string): void {
+  const { name, version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+    name: string
+    version: string
   }
-  const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
-  const end = words.indexOf('--')
-  const asksHelp = words
-    .slice(0, end < 0 ? undefined : end)
-    .some((word) => word === '--help' || word === '-h')
-  if (asksHelp) {
-    await showHelp(
-      config,
-      words.filter((word) => word !== '--help' && word !== '-h'),
-      process.stdout,
-    )
-    return
-  }
-  const [id = '', ...rest] = normalizeArgv(config, [...words])
-  const command = config.findCommand(id)
-  if (command) {
-    await config.runCommand(id, rest, command)
-    return
-  }
-  // A topic alone, or nothing at all, is a mistake in a script: `kiln $COMMAND` with an empty
-  // variable must not pass for success.
-  if (id === '' || config.findTopic(id)) {
-    await showHelp(config, id === '' ? [] : id.split(':'), process.stderr)
-    throw new KilnError(
-      'USAGE',
-      id === '' ? 'no command given' : `"${id.replaceAll(':', ' ')}" is a group of commands`,
-      {
-        hint: 'name one of the commands above',
-      },
-    )
-  }
-  const typed = id.replaceAll(':', ' ')
-  const suggestions = suggestCommands(typed, config.commandIDs)
-  throw new KilnError('USAGE', `there is no command "${typed}"`, {
-    hint:
-      suggestions.length > 0
-        ? `did you mean: kiln ${suggestions.join(', kiln ')}`
-        : 'run: kiln --help',
-  })
+  process.stdout.write(
+    `${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`,
+  )
 }

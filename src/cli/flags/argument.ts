@@ -13,3 +13,6 @@ export const requiredArgument = (options: ArgumentOptions) =>
 
 export const optionalArgument = (options: ArgumentOptions) =>
   Args.string({ ...options, required: false, ignoreStdin: true })
+
+export const requiredArguments = (options: ArgumentOptions) =>
+  Args.string({ ...options, required: true, multiple: true, ignoreStdin: true })

@@ -37,6 +37,8 @@ export interface ListOutput extends Outcome {
   readonly kind: 'list'
   readonly items: readonly JsonObject[]
   readonly columns: readonly Column<JsonObject>[]
+  /** Readable form that is not a table, one text an item. */
+  readonly lines?: readonly string[]
   readonly nextCursor?: string | null
   /** What `-o name` prints for an item. */
   readonly name: (item: JsonObject) => string
@@ -60,5 +62,7 @@ export interface ValueOutput extends Outcome {
   readonly json: string
   /** Readable form; undefined: the indented JSON. */
   readonly text?: string
+  /** CSV, of a value that is rows. */
+  readonly csv?: string
   readonly name: string
 }

@@ -15,6 +15,7 @@ export function render(output: Output, format: Format): string {
       return renderRecord(output, format)
     case 'value':
       if (format === 'name') return output.name
+      if (format === 'csv') return output.csv ?? output.json
       if (format === 'json' || format === 'jsonl') return output.json
       return output.text ?? printableLines(JSON.stringify(JSON.parse(output.json), null, 2))
   }
@@ -39,6 +40,7 @@ function renderList(output: ListOutput, format: Format): string {
     case 'table':
     case 'wide': {
       if (items.length === 0) return ''
+      if (output.lines) return output.lines.join('\n')
       const columns = output.columns.filter((column) => format === 'wide' || !column.isWide)
       return renderTable(
         columns.map((column) => column.header),

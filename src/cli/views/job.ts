@@ -1,6 +1,6 @@
-import type { Job } from '../../core/jobs/index.ts'
-import type { Column, Json, JsonObject } from '../output/output.ts'
-import { field } from '../output/render.ts'
+import type { Job, JobAttempt } from '../../core/jobs/index.ts'
+import type { Column, Json, JsonObject, RecordOutput } from '../output/output.ts'
+import { field, plainText } from '../output/render.ts'
 import { age } from './age.ts'
 
 /** A job as commands print it. Results and parameters are the user's JSON and stay as they are. */
@@ -52,3 +52,50 @@ export const jobColumns: readonly Column<JsonObject>[] = [
   field('triggered by', 'triggered_by', true),
   field('message', 'error_message', true),
 ]
+
+/** One job in full: its attempts beside its fields. */
+export function jobRecord(job: Job, attempts: readonly JobAttempt[]): RecordOutput {
+  const record: JsonObject = {
+    ...jobJson(job),
+    error_stack: job.errorStack,
+    logs: job.logs,
+    attempts: attempts.map(attemptJson),
+  }
+  const shown = Object.entries(record).filter(
+    ([key, value]) => value !== null && !['logs', 'attempts', 'error_stack'].includes(key),
+  )
+  return {
+    kind: 'record',
+    record,
+    name: job.id,
+    fields: [
+      ...shown.map(([key, value]): readonly [string, string] => [
+        key.replaceAll('_', ' '),
+        plainText(value),
+      ]),
+      ...(job.errorStack?.split('\n') ?? []).map((line): readonly [string, string] => [
+        'stack',
+        line.trim(),
+      ]),
+      ...attempts.map((attempt): readonly [string, string] => [
+        `attempt ${attempt.number}`,
+        [attempt.outcome, attempt.executorLabel, attempt.startedAt, attempt.errorMessage]
+          .filter(Boolean)
+          .join('  '),
+      ]),
+    ],
+  }
+}
+
+function attemptJson(attempt: JobAttempt): JsonObject {
+  return {
+    number: attempt.number,
+    outcome: attempt.outcome,
+    executor_id: attempt.executorId,
+    executor_label: attempt.executorLabel,
+    started_at: attempt.startedAt,
+    finished_at: attempt.finishedAt,
+    error_code: attempt.errorCode,
+    error_message: attempt.errorMessage,
+  }
+}

@@ -4,7 +4,7 @@ import { listFlags } from '../../cli/flags/list.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { plainText } from '../../cli/output/render.ts'
 import { jobColumns, jobJson } from '../../cli/views/job.ts'
-import { jobStatuses, listJobs } from '../../core/jobs/index.ts'
+import { jobStatuses, listJobs, sweepLostExecutors } from '../../core/jobs/index.ts'
 
 export default class JobList extends KilnCommand<typeof JobList> {
   static override summary = 'List jobs, newest first.'
@@ -24,7 +24,9 @@ export default class JobList extends KilnCommand<typeof JobList> {
   }
 
   protected async execute(): Promise<Output> {
-    const { jobs, nextCursor } = await listJobs(await this.context(), {
+    const context = await this.context()
+    await sweepLostExecutors(context.database.queries)
+    const { jobs, nextCursor } = await listJobs(context, {
       limit: this.flags.limit,
       ...(this.flags.status ? { statuses: this.flags.status } : {}),
       ...(this.flags.project ? { projectId: this.flags.project } : {}),

@@ -36,16 +36,7 @@ interface Found {
  * @throws KilnError SETTING_INVALID for a value that cannot be, FILE_UNREADABLE for a NAME_FILE.
  */
 export function loadSettings(input: SettingsInput = {}): LoadedSettings {
-  const environment = input.environment ?? process.env
-  const folder = input.folder ?? process.cwd()
-  const dotEnv = readEnvFile(path.join(folder, '.env'))
-  const named = environment.ENVIRONMENT || dotEnv?.ENVIRONMENT || 'production'
-  const layers: readonly (readonly [string, Readonly<Record<string, string | undefined>>])[] = [
-    ['environment', environment],
-    [`.env.${named}`, readEnvFile(path.join(folder, `.env.${named}`)) ?? {}],
-    ['.env', dotEnv ?? {}],
-  ]
-
+  const layers = environmentLayers(input)
   const values: Record<string, unknown> = {}
   const sources: Record<string, string> = {}
   for (const key of Object.keys(settingTable) as SettingKey[]) {
@@ -59,10 +50,37 @@ export function loadSettings(input: SettingsInput = {}): LoadedSettings {
   return { settings: values as Settings, sources: sources as Record<SettingKey, string> }
 }
 
-function find(
+/**
+ * The value of a variable that is no setting, found where settings are: environment, then
+ * `.env.<ENVIRONMENT>`, then `.env`. Undefined when unset or empty.
+ */
+export function readVariable(
   name: string,
-  layers: readonly (readonly [string, Readonly<Record<string, string | undefined>>])[],
-): Found | undefined {
+  input: Omit<SettingsInput, 'flags'> = {},
+): string | undefined {
+  for (const [, values] of environmentLayers(input)) {
+    const text = values[name]?.trim()
+    if (text) return text
+  }
+  return undefined
+}
+
+/** Values by the name of where they are, first the one that wins. */
+type Layer = readonly [string, Readonly<Record<string, string | undefined>>]
+
+function environmentLayers(input: SettingsInput): readonly Layer[] {
+  const environment = input.environment ?? process.env
+  const folder = input.folder ?? process.cwd()
+  const dotEnv = readEnvFile(path.join(folder, '.env'))
+  const named = environment.ENVIRONMENT || dotEnv?.ENVIRONMENT || 'production'
+  return [
+    ['environment', environment],
+    [`.env.${named}`, readEnvFile(path.join(folder, `.env.${named}`)) ?? {}],
+    ['.env', dotEnv ?? {}],
+  ]
+}
+
+function find(name: string, layers: readonly Layer[]): Found | undefined {
   for (const [source, values] of layers) {
     for (const candidate of [name, ...(settingAliases[name] ?? [])]) {
       const text = values[candidate]?.trim()

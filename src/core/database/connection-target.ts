@@ -36,7 +36,11 @@ export async function resolveTarget(
 
 /** Reads a URL as other programs write it too: `postgres:`, `postgresql:`, `postgresql+asyncpg:`. */
 export function parseDatabaseUrl(text: string): URL {
-  const normal = text.trim().replace(/^postgres(ql)?(\+\w+)?:/, 'postgresql:')
+  const normal = text
+    .trim()
+    .replace(/^postgres(ql)?(\+\w+)?:/, 'postgresql:')
+    // libpq's way to name a user and a unix socket (?host=/folder) is no URL to others.
+    .replace(/^(postgresql:\/\/[^/@?]*@)(?=[/?:])/, '$1localhost')
   const url = normal.startsWith('postgresql:') && URL.canParse(normal) ? new URL(normal) : undefined
   if (!url) {
     throw new KilnError('SETTING_INVALID', 'DATABASE_URL is not a Postgres URL', {
@@ -47,6 +51,6 @@ export function parseDatabaseUrl(text: string): URL {
 }
 
 function labelOf(url: URL): string {
-  const host = url.hostname || url.searchParams.get('host') || 'localhost'
+  const host = url.searchParams.get('host') || url.hostname || 'localhost'
   return `${host}${url.port ? `:${url.port}` : ''}${url.pathname === '/' ? '' : url.pathname}`
 }

@@ -63,6 +63,16 @@ export function databaseError(error: unknown, target = 'the database'): KilnErro
   return new KilnError(kilnCode, what, { cause: error, hint })
 }
 
+/** True for an error of the driver or of the server, as opposed to a defect of ours. */
+export function isDatabaseError(error: unknown): boolean {
+  const inner = unwrap(error)
+  if (!(inner instanceof Error)) return false
+  const code = errorCodeOf(inner)
+  return code === undefined
+    ? connectionTexts.test(inner.message)
+    : code in known || /^[0-9A-Z]{5}$/.test(code)
+}
+
 /** True for an error after which the same statement may succeed on a new connection. */
 export function isConnectionLost(error: unknown): boolean {
   const kiln = databaseError(error)

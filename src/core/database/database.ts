@@ -1,7 +1,6 @@
 import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import type { ConnectionTarget } from './connection-target.ts'
-import { databaseError } from './database-errors.ts'
 import type { DB } from './schema.generated.ts'
 import { typeParsers } from './type-parsers.ts'
 
@@ -54,20 +53,4 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
     target: options.target,
     close: () => (closing ??= pool.end()),
   }
-}
-
-/** Runs `work` and turns errors of the driver into coded ones. */
-export async function withDatabaseErrors<T>(
-  database: Database,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    throw isDatabaseError(error) ? databaseError(error, database.target.label) : error
-  }
-}
-
-function isDatabaseError(error: unknown): boolean {
-  return error instanceof pg.DatabaseError || (error instanceof Error && 'code' in error)
 }

@@ -3,14 +3,16 @@
  * without it a private one runs in the data folder. All state of Kiln lives there.
  */
 export { type ConnectionTarget, parseDatabaseUrl, resolveTarget } from './connection-target.ts'
-export {
-  type Database,
-  type OpenDatabaseOptions,
-  type Queries,
-  openDatabase,
-  withDatabaseErrors,
-} from './database.ts'
-export { databaseError, isConnectionLost } from './database-errors.ts'
+export { type Database, type OpenDatabaseOptions, type Queries, openDatabase } from './database.ts'
+export { databaseError, isConnectionLost, isDatabaseError } from './database-errors.ts'
 export { Listener, type ListenerOptions } from './listener.ts'
+export {
+  type PrivatePostgres,
+  type PrivatePostgresOptions,
+  type PrivatePostgresStatus,
+  ensurePrivatePostgres,
+  privatePostgresStatus,
+  stopPrivatePostgres,
+} from './private-postgres/index.ts'
 export type { DB } from './schema.generated.ts'
 export { typeParsers } from './type-parsers.ts'

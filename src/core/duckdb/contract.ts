@@ -19,7 +19,7 @@ export interface FileView {
 export interface DuckdbProcessOptions {
   /** The job's own folder, mode 0700, existing; everything DuckDB spills or exports goes there. */
   readonly folder: string
-  /** DuckDB's memory_limit; the process may use 512 MB more before the kernel refuses it memory. */
+  /** DuckDB's memory_limit; the process may use about 400 MB more before the kernel refuses it. */
   readonly memoryLimitBytes: number
   readonly threads: number
   readonly nodePath: string

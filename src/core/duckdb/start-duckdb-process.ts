@@ -1,28 +1,128 @@
-import { KilnError } from '../errors/index.ts'
-import type { DuckdbProcess, DuckdbProcessOptions } from './contract.ts'
+import { type Child, type ChildOptions, startChild } from './child-process.ts'
+import { Connection } from './connection.ts'
+import type { ColumnInfo, DuckdbProcess, DuckdbProcessOptions, TableInfo } from './contract.ts'
+
+const never = new AbortController().signal
 
 /** Starts a DuckDB process for one job and sets it up; resolves when it accepts statements. */
 export async function startDuckdbProcess(
   options: DuckdbProcessOptions,
-  signal?: AbortSignal,
+  signal: AbortSignal = never,
 ): Promise<DuckdbProcess> {
-  signal?.throwIfAborted()
-  throw new KilnError('DATASOURCE_ERROR', `no process yet for ${options.folder}`)
+  signal.throwIfAborted()
+  return await setUp(startChild(options), options, signal)
 }
 
 /**
- * Keeps one DuckDB process started ahead of need, so that a job does not wait for it. `take` gives
- * it to a job and starts the next.
+ * Keeps one DuckDB process started ahead of need, since Node and DuckDB take about 100 ms to load.
+ * `take` gives it to a job, if its memory limit is the one the job has, and starts the next.
  */
 export class DuckdbSpare {
-  constructor(
-    readonly base: Pick<
-      DuckdbProcessOptions,
-      'memoryLimitBytes' | 'nodePath' | 'entryPath' | 'uid'
-    >,
-  ) {}
-  take(options: DuckdbProcessOptions, signal?: AbortSignal): Promise<DuckdbProcess> {
-    return startDuckdbProcess(options, signal)
+  readonly #options: ChildOptions
+  #child: Child | undefined
+  #isStopped = false
+
+  constructor(options: ChildOptions) {
+    this.#options = options
+    this.#start()
   }
-  async stop(): Promise<void> {}
+
+  async take(options: DuckdbProcessOptions, signal: AbortSignal = never): Promise<DuckdbProcess> {
+    signal.throwIfAborted()
+    const child = this.#child
+    const isFit =
+      options.memoryLimitBytes === this.#options.memoryLimitBytes &&
+      options.uid === this.#options.uid
+    if (!child || !isFit) return await startDuckdbProcess(options, signal)
+    this.#child = undefined
+    try {
+      return await setUp(child, options, signal)
+    } finally {
+      this.#start()
+    }
+  }
+
+  /** Ends the spare; processes that were taken are their jobs'. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    const child = this.#child
+    this.#child = undefined
+    child?.kill()
+    await child?.gone
+  }
+
+  #start(): void {
+    if (this.#isStopped) return
+    const child = startChild(this.#options)
+    this.#child = child
+    // A spare that dies unused is not offered to anybody.
+    void child.gone.then(() => {
+      if (this.#child === child) this.#child = undefined
+    })
+  }
+}
+
+async function setUp(
+  child: Child,
+  options: DuckdbProcessOptions,
+  signal: AbortSignal,
+): Promise<DuckdbProcess> {
+  const connection = new Connection(child)
+  const { folder, memoryLimitBytes, threads, attach = [], views = [], maxTempBytes } = options
+  const setup = {
+    folder,
+    memoryLimitBytes,
+    threads,
+    attach,
+    views,
+    ...(maxTempBytes === undefined ? {} : { maxTempBytes }),
+  }
+  try {
+    await connection.value({ name: 'setup', setup }, signal)
+  } catch (error) {
+    child.kill()
+    await child.gone
+    throw error
+  }
+  return duckdbProcess(child, connection)
+}
+
+function duckdbProcess(child: Child, connection: Connection): DuckdbProcess {
+  return {
+    pid: child.pid,
+    query: async (sql, params, options, signal) =>
+      (await connection.text({ name: 'query', sql, params, options }, signal)) ?? '[]',
+    stream: async (sql, params, options, signal) => {
+      const stream = connection.nextId
+      await connection.value({ name: 'stream', sql, params, options }, signal)
+      return {
+        next: (nextSignal) => connection.text({ name: 'next', stream }, nextSignal),
+        close: async () => {
+          // A process that is gone has no stream left to close.
+          await connection.value({ name: 'closeStream', stream }, never).catch(() => undefined)
+        },
+      }
+    },
+    exec: async (sql, params, signal) =>
+      (await connection.value({ name: 'exec', sql, params }, signal)) as { rowCount: number },
+    loadCsv: async (load, signal) =>
+      (await connection.value({ name: 'loadCsv', load }, signal)) as { rowCount: number },
+    loadQuery: async (load, signal) =>
+      (await connection.value({ name: 'loadQuery', ...load }, signal)) as { rowCount: number },
+    tables: async (signal) =>
+      (await connection.value({ name: 'tables' }, signal)) as readonly TableInfo[],
+    describe: async (table, signal) =>
+      (await connection.value({ name: 'describe', table }, signal)) as readonly ColumnInfo[],
+    exportTable: async (table, file, signal) =>
+      (await connection.value({ name: 'export', table, file }, signal)) as {
+        rowCount: number
+        path: string
+        sizeBytes: number
+      },
+    peakMemoryBytes: () => child.peakMemoryBytes(),
+    stop: async () => {
+      child.kill()
+      await child.gone
+    },
+  }
 }

@@ -86,6 +86,18 @@ export const errorTable = {
   SCHEMA_NEWER: define(exitCodes.config, 'the database schema is newer than this program'),
   MIGRATION_DRIFT: define(exitCodes.no, 'an applied migration file was changed'),
   MIGRATION_FAILED: define(exitCodes.no, 'a migration failed and was rolled back'),
+  MIGRATION_UNFINISHED: define(
+    exitCodes.no,
+    'a migration that runs without a transaction stopped half way',
+  ),
+  MIGRATION_OUT_OF_ORDER: define(
+    exitCodes.no,
+    'a migration is pending whose version is below one that is applied',
+  ),
+  MIGRATION_BASELINE_REFUSED: define(
+    exitCodes.data,
+    'the database has applied migrations, so it takes no baseline',
+  ),
   MIGRATION_NOT_FOUND: define(exitCodes.notFound, 'there is no such migration'),
   MIGRATION_INVALID: define(exitCodes.data, 'a migration file cannot be read as one'),
   MIGRATION_IRREVERSIBLE: define(exitCodes.data, 'a migration has no down part'),
@@ -99,6 +111,7 @@ export const errorTable = {
   VERSION_NOT_FOUND: define(exitCodes.notFound, 'the analysis has no such version'),
   PARAMETER_INVALID: define(exitCodes.data, 'a parameter is missing, unknown or of a wrong type'),
   DEPENDENCY_MISSING: define(exitCodes.data, 'a declared datasource or analysis does not exist'),
+  DEPENDENCY_CYCLE: define(exitCodes.data, 'analyses depend on each other in a circle'),
 
   // Jobs.
   JOB_NOT_FOUND: define(exitCodes.notFound, 'there is no such job'),
@@ -115,6 +128,7 @@ export const errorTable = {
   // Datasources.
   DATASOURCE_NOT_FOUND: define(exitCodes.notFound, 'the project has no such datasource'),
   DATASOURCE_EXISTS: define(exitCodes.data, 'the project has a datasource of this name'),
+  DATASOURCE_IN_USE: define(exitCodes.data, 'analyses declare the datasource'),
   DATASOURCE_INVALID: define(exitCodes.data, 'a datasource is not described correctly'),
   DATASOURCE_UNAVAILABLE: define(exitCodes.unavailable, 'a datasource cannot be reached', true),
   DATASOURCE_ERROR: define(exitCodes.data, 'a datasource or DuckDB refused a statement or failed'),

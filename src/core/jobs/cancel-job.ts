@@ -25,3 +25,14 @@ export async function cancelJob(queries: Queries, jobId: string, reason: string)
   `.execute(queries)
   return rows.some((row) => row.id === jobId)
 }
+
+/** Cancels the unfinished children of a job that has ended before them. */
+export async function cancelChildren(queries: Queries, jobId: string): Promise<void> {
+  const children = await queries
+    .selectFrom('analysisJobs')
+    .select('id')
+    .where('parentJobId', '=', jobId)
+    .where('status', 'in', ['pending', 'running'])
+    .execute()
+  for (const { id } of children) await cancelJob(queries, id, 'the parent job ended')
+}

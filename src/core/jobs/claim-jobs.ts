@@ -14,12 +14,16 @@ export interface ClaimedJob {
   readonly scheduledFor: string | null
   readonly startedAt: string
   readonly parentJobId: string | null
+  readonly analysisName: string
+  readonly projectId: string
+  readonly isActive: boolean
 }
 
-/** Columns of a claimed job, for `returning`. */
+/** Columns of a claimed `job` and its `analysis`. */
 export const claimedColumns = sql`
   job.id, job.analysis_id, job.version_number, job.parameters, job.lease_token, job.attempt,
-  job.triggered_by, job.idempotency_key, job.scheduled_for, job.started_at, job.parent_job_id
+  job.triggered_by, job.idempotency_key, job.scheduled_for, job.started_at, job.parent_job_id,
+  analysis.name as analysis_name, analysis.project_id, analysis.is_active
 `
 
 /**
@@ -42,7 +46,7 @@ export async function claimJobs(
         and beat_at > now() - interval '8 seconds'
     ),
     due as (
-      select id
+      select id, analysis_id
       from analysis_jobs
       where status = 'pending'
         and ready
@@ -59,11 +63,9 @@ export async function claimJobs(
       executor_id = ${executorId},
       lease_token = gen_random_uuid(),
       waiting_reason = null,
-      version_number = coalesce(
-        job.version_number,
-        (select version from analyses where analyses.id = job.analysis_id)
-      )
+      version_number = coalesce(job.version_number, analysis.version)
     from due
+    join analyses analysis on analysis.id = due.analysis_id
     where job.id = due.id
     returning ${claimedColumns}
   `.execute(queries)

@@ -3,7 +3,7 @@ import type { Queries } from '../database/index.ts'
 
 /**
  * Returns the running jobs of an executor that stops: they are pending again, and the attempt does
- * not count against the job. Jobs that only their own command may run are cancelled instead.
+ * not count against the job.
  */
 export async function handBackJobs(queries: Queries, executorId: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`

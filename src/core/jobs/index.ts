@@ -3,8 +3,9 @@
  * it expects and, for a running job, by the lease token; zero rows changed is a normal outcome.
  */
 export { type BeatReply, beatExecutor } from './beat-executor.ts'
-export { cancelJob } from './cancel-job.ts'
+export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
+export { type EnqueueAnalysisInput, enqueueAnalysis } from './enqueue-analysis.ts'
 export { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
 export { type ExecutorRegistration, registerExecutor, retireExecutor } from './executor-rows.ts'
 export {
@@ -18,7 +19,8 @@ export { type JobAttempt, getJob, listAttempts } from './get-job.ts'
 export { handBackJobs } from './hand-back-jobs.ts'
 export { type ClaimedJobInput, insertClaimedJob } from './insert-claimed-job.ts'
 export { type Job, type JobStatus, finalStatuses, jobStatuses } from './job.ts'
-export { type JobLogLine, appendJobLogs, readJobLogs } from './job-logs.ts'
+export { type JobLogLine, appendJobLogs, readAllJobLogs, readJobLogs } from './job-logs.ts'
 export { type JobFilter, type JobPage, listJobs } from './list-jobs.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'
 export { deadAfterMs, sweepLostExecutors } from './sweep-lost-executors.ts'
+export { waitForJob } from './wait-for-job.ts'

@@ -30,17 +30,22 @@ export async function insertClaimedJob(
       await requireRoom(transaction, input.analysisId, input.maxConcurrent)
     }
     const { rows } = await sql<ClaimedJob>`
-      insert into analysis_jobs as job (
-        analysis_id, version_number, parameters, triggered_by, executor_id, parent_job_id,
-        status, started_at, attempt, max_lost, lease_token
+      with job as (
+        insert into analysis_jobs (
+          analysis_id, version_number, parameters, triggered_by, executor_id, parent_job_id,
+          status, started_at, attempt, max_lost, lease_token
+        )
+        select ${input.analysisId}, ${input.versionNumber},
+          ${JSON.stringify(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
+          ${input.parentJobId ?? null}, 'running', now(), 1, 0, gen_random_uuid()
+        from analysis_executors executor
+        where executor.id = ${input.executorId}
+          and executor.stopped_at is null
+        returning *
       )
-      select ${input.analysisId}, ${input.versionNumber}, ${JSON.stringify(input.parameters)}::jsonb,
-        ${input.triggeredBy}, executor.id, ${input.parentJobId ?? null},
-        'running', now(), 1, 0, gen_random_uuid()
-      from analysis_executors executor
-      where executor.id = ${input.executorId}
-        and executor.stopped_at is null
-      returning ${claimedColumns}
+      select ${claimedColumns}
+      from job
+      join analyses analysis on analysis.id = job.analysis_id
     `.execute(transaction)
     const [job] = rows
     if (!job) {

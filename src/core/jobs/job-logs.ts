@@ -1,6 +1,9 @@
 import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 
+/** Lines read by one statement. */
+const pageLines = 1000
+
 export interface JobLogLine {
   readonly attempt: number
   readonly lineNumber: number
@@ -40,7 +43,7 @@ export async function readJobLogs(
   queries: Queries,
   jobId: string,
   after: { readonly attempt: number; readonly lineNumber: number } = { attempt: 0, lineNumber: -1 },
-  limit = 1000,
+  limit = pageLines,
 ): Promise<JobLogLine[]> {
   const rows = await queries
     .selectFrom('analysisJobLogs')
@@ -54,4 +57,14 @@ export async function readJobLogs(
     .limit(limit)
     .execute()
   return rows as JobLogLine[]
+}
+
+/** Every line of a job; at most what the log limits of its attempts allow. */
+export async function readAllJobLogs(queries: Queries, jobId: string): Promise<JobLogLine[]> {
+  const lines: JobLogLine[] = []
+  for (;;) {
+    const page = await readJobLogs(queries, jobId, lines.at(-1))
+    lines.push(...page)
+    if (page.length < pageLines) return lines
+  }
 }

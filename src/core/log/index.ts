@@ -1,2 +1,5 @@
-/** Log lines of long-running processes: JSON on stderr, or text on a terminal. The only importer of pino. */
-export { type Logger, createLogger, silentLogger } from './logger.ts'
+/**
+ * Log lines of long-running processes: JSON on stderr, or text on a terminal. `create-logger.ts` is
+ * the only importer of pino, and is loaded by those who log.
+ */
+export { type Logger, silentLogger } from './logger.ts'

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { errorCodeOf } from '../errors/index.ts'
-import { ensurePrivateFolder, fileError } from './files.ts'
+import { isRoot } from './accounts.ts'
+import { fileError } from './files.ts'
 
 /** The folder that holds results, project databases, job folders and the private Postgres. */
 export interface DataFolder {
@@ -12,11 +13,11 @@ export interface DataFolder {
 }
 
 /**
- * Opens the data folder, creating it (0700) with an id when it is new. Two processes that create
+ * Opens the data folder, creating it with an id when it is new. Two processes that create
  * it at once agree on one id.
  */
 export async function openDataFolder(folder: string): Promise<DataFolder> {
-  await ensurePrivateFolder(folder)
+  await ensureDataFolder(folder)
   const file = path.join(folder, 'folder-id')
   const known = await readId(file)
   if (known) return { path: folder, id: known }
@@ -35,6 +36,19 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   const id = await readId(file)
   if (!id) throw fileError(new Error('it holds no id'), file)
   return { path: folder, id }
+}
+
+/**
+ * Creates the data folder if it is absent, for its owner alone. Root's may be passed through by
+ * others (0711), though not listed: the accounts that root runs Postgres and sandboxes as must
+ * reach their own folders inside, and what lies in it is closed by its own mode.
+ */
+export async function ensureDataFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: isRoot() ? 0o711 : 0o700 })
+  } catch (error) {
+    throw fileError(error, folder)
+  }
 }
 
 async function readId(file: string): Promise<string | undefined> {

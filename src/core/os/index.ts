@@ -2,8 +2,10 @@
  * The machine: clock, files, processes, where the program lies. The rest of core asks here, so
  * that tests need no global mocks.
  */
+export { type Account, findAccount, isRoot } from './accounts.ts'
 export { type Clock, systemClock } from './clock.ts'
-export { type DataFolder, openDataFolder } from './data-folder.ts'
+export { type DataFolder, ensureDataFolder, openDataFolder } from './data-folder.ts'
+export { delay } from './delay.ts'
 export {
   ensurePrivateFolder,
   fileError,
@@ -11,5 +13,8 @@ export {
   syncFolder,
   writeFileAtomically,
 } from './files.ts'
+export { type Release, tryTakeTurn } from './machine-turn.ts'
 export { packageRoot, processEntry } from './package-root.ts'
 export { type ProcessIdentity, currentProcessIdentity, isProvablyGone } from './process-identity.ts'
+export { isPidTaken, isProcessRunning, workingFolderOf } from './processes.ts'
+export { type ProgramResult, type RunProgramOptions, runProgram } from './run-program.ts'

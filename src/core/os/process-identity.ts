@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { errorCodeOf } from '../errors/index.ts'
+import { isProcessRunning } from './processes.ts'
 
 /**
  * Names a process so that another process on the same machine can prove it gone. A bare pid cannot:
@@ -39,18 +39,9 @@ export function isProvablyGone(
   // Boot ids differ on one host name only if the machine restarted, or if two machines share the
   // name; the latter is why the heartbeat, not this, decides across machines.
   if (other.bootId !== self.bootId || other.pidNamespace !== self.pidNamespace) return false
-  if (!exists(other.pid)) return true
+  if (!isProcessRunning(other.pid)) return true
   const ticks = startTicksOf(other.pid)
   return ticks !== null && other.startTicks !== null && ticks !== other.startTicks
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return errorCodeOf(error) !== 'ESRCH'
-  }
 }
 
 function startTicksOf(pid: number): string | null {

@@ -1,0 +1,148 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type ivm from 'isolated-vm'
+import { loadSettings } from '../src/core/config/index.ts'
+import type { Context } from '../src/core/context.ts'
+import { openDatabase, resolveTarget } from '../src/core/database/index.ts'
+import { Executor } from '../src/core/executor/index.ts'
+import { silentLogger } from '../src/core/log/index.ts'
+import { migrateUp } from '../src/core/migrate/index.ts'
+import { systemClock } from '../src/core/os/index.ts'
+import { type Figure, interleave, median } from './figure.ts'
+import { withBenchPostgres } from './support/postgres.ts'
+
+const rounds = 200
+
+const script = `export default {
+  parameters: { a: { type: 'number' }, b: { type: 'number' } },
+  async run(ctx, params) {
+    return { sum: params.a + params.b }
+  }
+}`
+const parameters = { a: 1, b: 2 }
+
+/**
+ * From the claim of a trivial job to its result, with a warm sandbox process, against a bare isolate
+ * in this process that runs the same script once. And the same until the result is committed to the
+ * database, which the bare isolate has no part in.
+ */
+export default async function sandbox(): Promise<Figure[]> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'kiln-bench-sandbox-'))
+  // As root, sandboxes run under accounts of their own, which must get through.
+  chmodSync(dataDir, 0o711)
+  try {
+    return await withBenchPostgres((url) => measure(url, dataDir))
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+}
+
+async function measure(url: string, dataDir: string): Promise<Figure[]> {
+  const { settings } = loadSettings({ flags: { databaseUrl: url, dataDir } })
+  const database = openDatabase({
+    target: await resolveTarget(settings),
+    applicationName: 'kiln bench',
+    poolSize: 5,
+  })
+  const context: Context = {
+    settings,
+    database,
+    clock: systemClock,
+    log: silentLogger,
+    signal: new AbortController().signal,
+    operator: { actor: 'bench', source: 'cli' },
+  }
+  await migrateUp(context)
+  const executor = new Executor(context, { kind: 'service', concurrency: 1, programVersion: '0' })
+  await executor.start()
+  try {
+    const analysisId = await insertAnalysis(context)
+    const results: number[] = []
+    const samples = await interleave(rounds, {
+      stored: async () => {
+        const { resultMs, storedMs } = await runJob(executor, analysisId)
+        results.push(resultMs)
+        return storedMs
+      },
+      bare: runBare,
+    })
+    const common = {
+      unit: 'ms',
+      peer: median(samples.bare),
+      versions: { 'isolated-vm': '7.0.1' },
+    } as const
+    return [
+      {
+        ...common,
+        figure: 'sandbox: claim to result of a trivial analysis, warm',
+        ours: median(results.slice(1)),
+        limit: { atMost: 3 },
+      },
+      {
+        ...common,
+        figure: 'sandbox: claim to committed result of a trivial analysis, warm',
+        ours: median(samples.stored),
+        limit: { atMost: 5 },
+      },
+    ]
+  } finally {
+    await executor.stop()
+    await database.close()
+  }
+}
+
+async function insertAnalysis({ database }: Context): Promise<string> {
+  const { id } = await database.queries
+    .insertInto('analyses')
+    .values({ title: 'Bench', name: 'bench', scriptContent: script, projectId: 'bench' })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+async function runJob(
+  executor: Executor,
+  analysisId: string,
+): Promise<{ readonly resultMs: number; readonly storedMs: number }> {
+  let claimedAt = 0
+  let resultAt = 0
+  const end = await executor.runInserted(
+    { analysisId, versionNumber: 1, parameters, triggeredBy: 'bench' },
+    {
+      onStart: () => {
+        claimedAt = performance.now()
+      },
+      onResult: () => {
+        resultAt = performance.now()
+      },
+    },
+  )
+  if (end.status !== 'completed') throw new Error(`the job ended: ${JSON.stringify(end)}`)
+  return { resultMs: resultAt - claimedAt, storedMs: performance.now() - claimedAt }
+}
+
+// The bench is a peer's home: only here isolated-vm stands outside of a sandbox.
+const { Isolate, ExternalCopy } = createRequire(import.meta.url)('isolated-vm') as typeof ivm
+
+async function runBare(): Promise<number> {
+  const startedAt = performance.now()
+  const isolate = new Isolate({ memoryLimit: 256 })
+  const context = await isolate.createContext()
+  const module = await isolate.compileModule(script, { filename: 'bench.js' })
+  await module.instantiate(context, () => {
+    throw new Error('no imports')
+  })
+  await module.evaluate()
+  const definition = await module.namespace.get('default', { reference: true })
+  const run = await definition.get('run', { reference: true })
+  const result: unknown = await run.apply(
+    undefined,
+    [undefined, new ExternalCopy(parameters).copyInto()],
+    { result: { promise: true, copy: true }, timeout: 1000 },
+  )
+  JSON.stringify(result)
+  isolate.dispose()
+  return performance.now() - startedAt
+}

@@ -1,0 +1,37 @@
+import { KilnError } from '../../core/errors/index.ts'
+import type { Job } from '../../core/jobs/index.ts'
+
+/** Job errors that are limits: the exit code tells scripts that a rerun hits them again. */
+const limits = new Set(['timeout', 'memory_limit', 'cpu_limit', 'result_too_large'])
+
+/** The error a command ends with for a job that did not complete; undefined for one that did. */
+export function jobError(
+  job: Pick<Job, 'id' | 'status' | 'errorCode' | 'errorMessage' | 'errorStack'>,
+): KilnError | undefined {
+  const details = { job_id: job.id, error_code: job.errorCode }
+  switch (job.status) {
+    case 'completed':
+      return undefined
+    case 'cancelled':
+      return new KilnError(
+        'JOB_CANCELLED',
+        `job ${job.id} was cancelled: ${job.errorMessage ?? 'no reason given'}`,
+        {
+          details,
+        },
+      )
+    case 'failed': {
+      const code = limits.has(job.errorCode ?? '')
+        ? 'JOB_LIMIT'
+        : job.errorCode === 'executor_lost'
+          ? 'JOB_LOST'
+          : 'JOB_FAILED'
+      return new KilnError(code, `job ${job.id} failed, ${job.errorCode}: ${job.errorMessage}`, {
+        hint: `run: kiln job show ${job.id}`,
+        details,
+      })
+    }
+    default:
+      return new KilnError('JOB_NOT_FINISHED', `job ${job.id} is ${job.status}`, { details })
+  }
+}

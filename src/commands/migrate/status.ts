@@ -1,0 +1,40 @@
+import { Flags } from '@oclif/core'
+import { KilnCommand } from '../../cli/base-command.ts'
+import { migrationsFlag } from '../../cli/flags/migrate.ts'
+import type { Output } from '../../cli/output/output.ts'
+import { plainText } from '../../cli/output/render.ts'
+import { migrationColumns, migrationJson } from '../../cli/views/migration.ts'
+import { migrationStatus } from '../../core/migrate/index.ts'
+import { exitCodes } from '../../core/errors/index.ts'
+
+export default class MigrateStatus extends KilnCommand<typeof MigrateStatus> {
+  static override summary = 'Show which migrations are applied.'
+  static override examples = [
+    '<%= config.bin %> migrate status',
+    '<%= config.bin %> migrate status --check -q || <%= config.bin %> migrate',
+  ]
+  static override exitCodeHelp = [
+    [1, 'an applied file was changed; with --check also: migrations are pending'],
+    [78, 'the schema is newer than this program'],
+  ] as const
+  static override flags = {
+    ...migrationsFlag,
+    check: Flags.boolean({ description: 'exit 1 if migrations are pending' }),
+  }
+
+  protected async execute(): Promise<Output> {
+    const report = await migrationStatus(await this.context(), {
+      migrationsFolder: this.flags.migrations,
+    })
+    if (this.flags.check && report.hasPending) this.say('migrations are pending: run kiln migrate')
+    return {
+      kind: 'list',
+      items: report.migrations.map(migrationJson),
+      columns: migrationColumns,
+      name: (item) => plainText(item.version),
+      empty: 'there are no migrations',
+      ...(report.error ? { error: report.error } : {}),
+      ...(this.flags.check && report.hasPending ? { exitCode: exitCodes.no } : {}),
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Analyses: what a script declares, its parameters, its versions in the database. A script is only
+ * ever looked at inside a sandbox; what comes back from there is checked here, once per version.
+ */
+export type {
+  Analysis,
+  AnalysisReference,
+  AnalysisVersion,
+  Language,
+  RunnableAnalysis,
+} from './analysis.ts'
+export type {
+  AnalysisDefinition,
+  DatabaseMode,
+  ParameterDefinition,
+  ParameterType,
+  ScriptProblem,
+} from './definition.ts'
+export type { JsonRecord, JsonValue } from './json-value.ts'
+export {
+  type CreateAnalysisInput,
+  type CreatedAnalysis,
+  createAnalysis,
+} from './create-analysis.ts'
+export { type FoundAnalysis, findOrStoreAnalysis } from './find-or-store-analysis.ts'
+export { getAnalysis } from './get-analysis.ts'
+export {
+  type Inspect,
+  type ScriptInspection,
+  inspectScript,
+  problemText,
+  problemsText,
+  validateInspection,
+} from './inspect-script.ts'
+export { type AnalysisFilter, type AnalysisPage, listAnalyses } from './list-analyses.ts'
+export { findRunnable, loadRunnable } from './load-runnable.ts'
+export { type Inspector, openInspector } from './open-inspector.ts'
+export { didYouMean, nearNames } from './near-names.ts'
+export { parseParameterTexts } from './parse-parameter-texts.ts'
+export { type Moment, resolveRelativeDate } from './relative-date.ts'
+export { type ParameterProblem, resolveParameters } from './resolve-parameters.ts'
+export { storeDefinition } from './save-definition.ts'
+export { type ScriptFile, decodeScript, readScriptFile, scriptOf } from './script-file.ts'
+export {
+  type UpdateAnalysisInput,
+  type UpdatedAnalysis,
+  updateAnalysis,
+} from './update-analysis.ts'
+export { type ScriptReport, validateScripts } from './validate-scripts.ts'
+export { getVersion, listVersions } from './versions.ts'

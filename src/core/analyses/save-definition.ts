@@ -1,0 +1,72 @@
+import type { Context } from '../context.ts'
+import type { Queries } from '../database/index.ts'
+import type { Analysis } from './analysis.ts'
+import type { AnalysisDefinition } from './definition.ts'
+import { storeDependencies } from './dependencies.ts'
+
+export interface VersionDetails {
+  readonly definition: AnalysisDefinition
+  readonly createdBy: string
+  readonly changeDescription: string | undefined
+}
+
+/** Completes the row of the newest version, which a trigger made with the script alone. */
+export async function completeVersion(
+  transaction: Queries,
+  analysis: Pick<Analysis, 'id' | 'version' | 'projectId'>,
+  { definition, createdBy, changeDescription }: VersionDetails,
+): Promise<void> {
+  await transaction
+    .updateTable('analysisVersions')
+    .set({
+      definition: JSON.stringify(definition),
+      definitionError: null,
+      createdBy,
+      changeDescription: changeDescription ?? null,
+    })
+    .where('analysisId', '=', analysis.id)
+    .where('versionNumber', '=', analysis.version)
+    .execute()
+  await storeDependencies(
+    transaction,
+    { analysisId: analysis.id, projectId: analysis.projectId },
+    definition.dependencies,
+  )
+}
+
+/**
+ * Keeps what the inspection of a stored version found: its definition, or why there is none. For
+ * versions that came by SQL. Safe to repeat; a version that is gone is left alone.
+ */
+export async function storeDefinition(
+  { database }: Pick<Context, 'database'>,
+  analysisId: string,
+  versionNumber: number,
+  outcome: { readonly definition: AnalysisDefinition } | { readonly error: string },
+): Promise<void> {
+  const definition = 'definition' in outcome ? outcome.definition : null
+  await database.queries.transaction().execute(async (transaction) => {
+    await transaction
+      .updateTable('analysisVersions')
+      .set({
+        definition: definition === null ? null : JSON.stringify(definition),
+        definitionError: 'error' in outcome ? outcome.error : null,
+      })
+      .where('analysisId', '=', analysisId)
+      .where('versionNumber', '=', versionNumber)
+      .execute()
+    // The rows tell what the newest version needs; the lock keeps a new version from coming between.
+    const analysis = await transaction
+      .selectFrom('analyses')
+      .select(['version', 'projectId'])
+      .where('id', '=', analysisId)
+      .forUpdate()
+      .executeTakeFirst()
+    if (definition === null || analysis?.version !== versionNumber) return
+    await storeDependencies(
+      transaction,
+      { analysisId, projectId: analysis.projectId },
+      definition.dependencies,
+    )
+  })
+}

@@ -1,0 +1,40 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Statement } from '../protocol.ts'
+import { quoteIdentifier, quoteTableName } from './identifiers.ts'
+import { inTransaction, scalar } from './load-csv.ts'
+import { prepareStatement } from './prepare-statement.ts'
+
+export interface LoadQuery extends Statement {
+  readonly table: string
+  readonly catalog?: string
+}
+
+/**
+ * Creates a table of the scratch database from a query over an attached database or a view. The
+ * query is checked alone first, so that it cannot close the parenthesis it is put into.
+ */
+export async function loadQuery(
+  connection: DuckDBConnection,
+  { sql, params, table, catalog }: LoadQuery,
+): Promise<{ rowCount: number }> {
+  const name = catalog === undefined ? quoteTableName(table) : scratchName(table)
+  const query = sql.replace(/[;\s]+$/, '')
+  // Names in the query are looked up in the datasource, the table is made beside it.
+  if (catalog !== undefined) await connection.run(`use ${quoteIdentifier(catalog)}`)
+  try {
+    const checked = await prepareStatement(connection, query, params)
+    checked.destroySync()
+    return await inTransaction(connection, async () => {
+      const create = `create table ${name} as (\n${query}\n)`
+      await (await prepareStatement(connection, create, params)).run()
+      return { rowCount: Number(await scalar(connection, `select count(*) from ${name}`)) }
+    })
+  } finally {
+    if (catalog !== undefined) await connection.run('use memory')
+  }
+}
+
+function scratchName(table: string): string {
+  const quoted = quoteTableName(table)
+  return /^"(?:[^"]|"")+"$/.test(quoted) ? `memory.main.${quoted}` : quoted
+}

@@ -1,0 +1,64 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { Refusal } from './refusal.ts'
+
+/** How often a statement is told to stop until it does. */
+const interruptEveryMs = 20
+
+/** One request from its arrival on, so that it can be cancelled before it has begun. */
+export class Turn {
+  #isCancelled = false
+  #connection: DuckDBConnection | undefined
+
+  begin(connection: DuckDBConnection): void {
+    if (this.#isCancelled) throw new Refusal('cancelled')
+    this.#connection = connection
+  }
+
+  end(): void {
+    this.#connection = undefined
+  }
+
+  cancel(): void {
+    this.#isCancelled = true
+    this.#interrupt()
+  }
+
+  /** Again and again: DuckDB forgets an interrupt that comes between two steps of one call. */
+  #interrupt(): void {
+    if (!this.#connection) return
+    this.#connection.interrupt()
+    setTimeout(() => this.#interrupt(), interruptEveryMs)
+  }
+}
+
+/**
+ * One connection and the order of its statements: a connection runs one at a time, and what a
+ * script creates for the session (temporary tables, macros) must be there for its next call.
+ */
+export class Session {
+  readonly #connection: DuckDBConnection
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(connection: DuckDBConnection) {
+    this.#connection = connection
+  }
+
+  /** Runs `work` after everything before it. */
+  async run<T>(turn: Turn, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    const before = this.#last
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#last = promise
+    await before
+    try {
+      turn.begin(this.#connection)
+      return await work(this.#connection)
+    } finally {
+      turn.end()
+      resolve()
+    }
+  }
+
+  close(): void {
+    this.#connection.closeSync()
+  }
+}

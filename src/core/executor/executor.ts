@@ -1,0 +1,324 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Context } from '../context.ts'
+import { Listener, isConnectionLost } from '../database/index.ts'
+import { KilnError, messageOf } from '../errors/index.ts'
+import {
+  type ClaimedJob,
+  type JobLogLine,
+  beatExecutor,
+  cancelJob,
+  claimJobs,
+  handBackJobs,
+  insertClaimedJob,
+  registerExecutor,
+  retireExecutor,
+  sweepLostExecutors,
+} from '../jobs/index.ts'
+import {
+  type DataFolder,
+  currentProcessIdentity,
+  openDataFolder,
+  processEntry,
+} from '../os/index.ts'
+import { SandboxPool } from '../sandbox/index.ts'
+import type { JobEnd } from './job-end.ts'
+import { LeaseHolder } from './lease-holder.ts'
+import type { InsertedJob } from './inserted-job.ts'
+import { VersionCache } from './version-cache.ts'
+
+/** How often the heartbeat is written. Four may fail before others take the executor for dead. */
+const beatEveryMs = 2000
+/** Without LISTEN this is how soon a cancel is noticed. */
+const cancelPollMs = 500
+
+export interface ExecutorOptions {
+  readonly kind: 'service' | 'one_shot'
+  /** Jobs that run at a time. */
+  readonly concurrency: number
+  readonly programVersion: string
+  /** Each log line of each job at once. */
+  readonly onLogLine?: (line: JobLogLine) => void
+}
+
+/** Jobs that ended here. */
+export interface ServeCounts {
+  readonly completed: number
+  readonly failed: number
+  readonly cancelled: number
+}
+
+/** Limits that only the caller of one job sets. */
+export interface RunOptions {
+  readonly timeoutMs?: number
+  readonly onStart?: (jobId: string) => void
+  /** The script has ended; its outcome is written next. */
+  readonly onResult?: () => void
+}
+
+/**
+ * Claims jobs and runs them in sandboxes. One per process; its id is fresh, so that a process that
+ * was declared dead can never write for its successor.
+ */
+export class Executor {
+  readonly id = randomUUID()
+  private readonly context: Context
+  private readonly options: ExecutorOptions
+  private readonly holders = new Map<string, LeaseHolder>()
+  private readonly versions: VersionCache
+  private readonly wakeUps = new Set<() => void>()
+  private pool!: SandboxPool
+  private dataFolder!: DataFolder
+  private listener!: Listener
+  private beatTimer: NodeJS.Timeout | undefined
+  /** Claims and beats take turns: a beat that overtook a claim would give its jobs back. */
+  private turn: Promise<unknown> = Promise.resolve()
+  private isStopping = false
+  private isDraining = false
+  private isDatabaseAway = false
+
+  constructor(context: Context, options: ExecutorOptions) {
+    this.context = context
+    this.options = options
+    this.versions = new VersionCache(context)
+  }
+
+  /** Registers in the database, starts sandboxes, listens and begins to beat. */
+  async start(): Promise<void> {
+    const { context, options } = this
+    this.dataFolder = await openDataFolder(context.settings.dataDir)
+    this.pool = new SandboxPool({
+      entryPath: processEntry('sandbox'),
+      nodePath: process.execPath,
+      size: options.concurrency,
+      warm: 1,
+      maxMemoryBytes: context.settings.sandboxMemoryBytes,
+    })
+    const starting = this.pool.start()
+    // Handled below; until then a sandbox that does not start must not end the process.
+    starting.catch(() => undefined)
+    await registerExecutor(context.database.queries, {
+      id: this.id,
+      label: `${hostname()}:${process.pid}`,
+      kind: options.kind,
+      identity: currentProcessIdentity(),
+      dataFolderId: this.dataFolder.id,
+      concurrency: options.concurrency,
+      programVersion: options.programVersion,
+    })
+    this.listener = new Listener({
+      target: context.database.target,
+      applicationName: 'kiln executor listener',
+      channels: ['kiln_jobs', 'kiln_cancel'],
+      onNotification: (channel) => (channel === 'kiln_cancel' ? void this.beat() : this.wake()),
+    })
+    await Promise.all([starting, this.listener.start()])
+    this.scheduleBeat()
+  }
+
+  /**
+   * Inserts a job that is claimed from its first moment, and runs it.
+   *
+   * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows.
+   */
+  async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
+    const holder = await this.inTurn(async () => {
+      const job = await insertClaimedJob(this.context.database.queries, {
+        ...input,
+        executorId: this.id,
+      })
+      return this.hold(job, options)
+    })
+    options.onStart?.(holder.jobId)
+    return holder.run()
+  }
+
+  /**
+   * Claims and runs jobs. With `untilEmpty` it returns when nothing is due and nothing runs here;
+   * else when the signal is aborted, after the running jobs have ended. Jobs that fail are outcomes
+   * of theirs, not of this.
+   */
+  async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
+    const counts = { completed: 0, failed: 0, cancelled: 0 }
+    const { signal } = this.context
+    const onAbort = () => this.wake()
+    signal.addEventListener('abort', onAbort, { once: true })
+    const running = new Set<Promise<void>>()
+    try {
+      while (!this.isStopping && !signal.aborted) {
+        const free = this.options.concurrency - running.size
+        const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
+        for (const holder of claimed) this.track(holder, running, counts)
+        if (claimed.length === 0 && running.size === 0 && options.untilEmpty) break
+        // A full batch may have left more behind: ask again at once.
+        if (claimed.length < free || claimed.length === 0) await this.nextWake()
+      }
+      await Promise.all(running)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+    return counts
+  }
+
+  private track(
+    holder: LeaseHolder,
+    running: Set<Promise<void>>,
+    counts: { -readonly [Key in keyof ServeCounts]: number },
+  ): void {
+    const done = holder
+      .run()
+      .then((end) => {
+        if (end.status !== 'lost') counts[end.status] += 1
+      })
+      .catch((error: unknown) => {
+        const { jobId } = holder
+        this.context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
+      })
+      .finally(() => running.delete(done))
+    running.add(done)
+  }
+
+  /** Cancels the script of every running job here; their rows say why when the caller has set it. */
+  abortAll(reason: Error): void {
+    for (const holder of this.holders.values()) holder.abort(reason)
+  }
+
+  /**
+   * Stops: running jobs go back to the queue, sandboxes end, the executor's row is closed. Safe to
+   * call twice.
+   */
+  async stop(): Promise<void> {
+    if (this.isStopping) return
+    this.isStopping = true
+    clearTimeout(this.beatTimer)
+    this.wake()
+    const queries = this.context.database.queries
+    try {
+      if (this.holders.size > 0) {
+        await this.releaseJobs()
+        this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
+        await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
+      }
+      await retireExecutor(queries, this.id)
+    } catch (error) {
+      // Without the database the row stays; others find this process gone and take its jobs.
+      this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
+    }
+    await Promise.allSettled([this.pool.stop(), this.listener.stop()])
+  }
+
+  /** A job that only this command may run is cancelled; others may have the queue's jobs. */
+  private async releaseJobs(): Promise<void> {
+    const { queries } = this.context.database
+    if (this.options.kind === 'service') {
+      await handBackJobs(queries, this.id)
+      return
+    }
+    for (const holder of this.holders.values()) {
+      await cancelJob(queries, holder.jobId, 'the command that ran it has ended')
+    }
+  }
+
+  private async claim(limit: number): Promise<LeaseHolder[]> {
+    const { queries } = this.context.database
+    try {
+      const holders = await this.inTurn(async () => {
+        await sweepLostExecutors(queries)
+        const jobs = await claimJobs(queries, this.id, limit)
+        return jobs.map((job) => this.hold(job))
+      })
+      if (holders.length > 0) {
+        this.context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
+      }
+      return holders
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error
+      this.context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
+      return []
+    }
+  }
+
+  /**
+   * Enters a claimed job among the leases. In the same turn as its claim: a beat that came between
+   * would take the claim for one whose reply was lost.
+   */
+  private hold(job: ClaimedJob, { timeoutMs, onResult }: RunOptions = {}): LeaseHolder {
+    const { onLogLine } = this.options
+    const holder = new LeaseHolder({
+      context: this.context,
+      executorId: this.id,
+      pool: this.pool,
+      dataFolder: this.dataFolder,
+      versions: this.versions,
+      job,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(onLogLine ? { onLogLine } : {}),
+      ...(onResult ? { onResult } : {}),
+      runChild: (input) => this.runInserted(input),
+    })
+    this.holders.set(job.leaseToken, holder)
+    void holder.ended.then(() => {
+      this.holders.delete(job.leaseToken)
+      this.wake()
+    })
+    return holder
+  }
+
+  private async beat(): Promise<void> {
+    if (this.isStopping) return
+    try {
+      const reply = await this.inTurn(() =>
+        beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()]),
+      )
+      if (this.isDatabaseAway) this.context.log.info({}, 'the database is back')
+      this.isDatabaseAway = false
+      this.isDraining = reply.isDraining
+      for (const lease of reply.endedLeases) {
+        this.holders.get(lease)?.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
+      }
+      if (!reply.isAlive && !this.isStopping) this.fencedOut()
+    } catch (error) {
+      // Scripts go on; outcomes are written when the database is back.
+      if (!this.isDatabaseAway) {
+        this.context.log.warn({ error: messageOf(error) }, 'database error: the heartbeat fails')
+      }
+      this.isDatabaseAway = true
+    }
+  }
+
+  /** Others took this process for dead: its jobs run elsewhere, so its scripts must stop. */
+  private fencedOut(): void {
+    this.context.log.error({ executorId: this.id }, 'this executor was declared dead')
+    this.isDraining = true
+    this.abortAll(new KilnError('JOB_LOST', 'this executor was declared dead'))
+  }
+
+  private scheduleBeat(): void {
+    if (this.isStopping) return
+    const delay = this.listener.isListening ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
+    this.beatTimer = setTimeout(() => void this.beat().then(() => this.scheduleBeat()), delay)
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work)
+    this.turn = result.catch(() => undefined)
+    return result
+  }
+
+  private wake(): void {
+    for (const wakeUp of this.wakeUps) wakeUp()
+    this.wakeUps.clear()
+  }
+
+  /** Resolves when a job may have come or ended, at the latest after the poll interval. */
+  private nextWake(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, this.context.settings.pollIntervalMs)
+      function done() {
+        clearTimeout(timer)
+        resolve()
+      }
+      this.wakeUps.add(done)
+    })
+  }
+}

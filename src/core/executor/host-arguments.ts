@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { HostFailure } from './host-failure.ts'
+
+/** Bound parameters of a statement: plain JSON. */
+const params = z.array(z.json()).default([])
+const sql = z.string().min(1).max(1_000_000)
+const name = z.string().min(1).max(255)
+
+/**
+ * Shapes of what a script may send with each host call. The sandbox is hostile: nothing reaches a
+ * handler that has not passed one of these.
+ */
+export const hostArguments = {
+  'datasource.query': z.object({ name, sql, params, exact: z.boolean().optional() }),
+  'datasource.open': z.object({
+    name,
+    sql,
+    params,
+    exact: z.boolean().optional(),
+    batchSize: z.number().int().min(1).max(100_000).default(1000),
+  }),
+  'datasource.fetch': z.object({ cursor: z.number().int() }),
+  'datasource.close': z.object({ cursor: z.number().int() }),
+  'duckdb.query': z.object({ sql, params, exact: z.boolean().optional() }),
+  'duckdb.exec': z.object({ sql, params }),
+  'duckdb.load': z.object({ datasource: name, sql, table: name, params }),
+  'duckdb.export': z.object({ table: name, file: z.string().min(1).max(255) }),
+  'duckdb.tables': z.object({}),
+  'duckdb.describe': z.object({ table: name }),
+  'metadata.get': z.object({ key: z.string().min(1).max(255) }),
+  'metadata.set': z.object({ key: z.string().min(1).max(255), value: z.json() }),
+  'analysis.run': z.object({ name, params: z.record(z.string(), z.json()).default({}) }),
+}
+
+export type HostOperation = keyof typeof hostArguments
+export type HostArguments<Operation extends HostOperation> = z.output<
+  (typeof hostArguments)[Operation]
+>
+
+export function isHostOperation(operation: string): operation is HostOperation {
+  return Object.hasOwn(hostArguments, operation)
+}
+
+/** Checks the arguments of a call; the message names what is wrong, for the script's author. */
+export function parseHostArguments<Operation extends HostOperation>(
+  operation: Operation,
+  text: string,
+): HostArguments<Operation> {
+  const outcome = hostArguments[operation].safeParse(parseJson(text))
+  if (outcome.success) return outcome.data as HostArguments<Operation>
+  const problems = outcome.error.issues
+    .slice(0, 3)
+    .map((issue) => `${issue.path.join('.') || 'arguments'}: ${issue.message}`)
+  throw new HostFailure('script_error', `ctx.${operation}: ${problems.join('; ')}`)
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new HostFailure('script_error', 'the arguments of a call are not JSON')
+  }
+}

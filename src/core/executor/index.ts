@@ -1,0 +1,8 @@
+/**
+ * The executor: claims jobs, keeps their leases by one heartbeat, runs each in a sandbox, answers
+ * what the script asks for, and writes the outcome. It alone holds credentials; it never loads
+ * isolated-vm or DuckDB itself.
+ */
+export { Executor, type ExecutorOptions, type RunOptions, type ServeCounts } from './executor.ts'
+export type { JobEnd } from './job-end.ts'
+export { type RunAnalysisInput, runAnalysis } from './run-analysis.ts'

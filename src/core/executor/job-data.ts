@@ -1,0 +1,149 @@
+import path from 'node:path'
+import type { Context } from '../context.ts'
+import {
+  type PostgresDatasource,
+  type ResolvedDatasource,
+  loadIntoDuckdb,
+  openPostgresDatasource,
+  resolveDatasource,
+} from '../datasources/index.ts'
+import { type DuckdbProcess, startDuckdbProcess } from '../duckdb/index.ts'
+import { type DataFolder, processEntry } from '../os/index.ts'
+import { HostFailure } from './host-failure.ts'
+import { type JobFolder, createJobFolder } from './job-folder.ts'
+
+/** DuckDB uses this many threads per job: several jobs share a machine. */
+const duckdbThreads = 2
+
+export interface JobDataOptions {
+  readonly context: Context
+  readonly dataFolder: DataFolder
+  readonly jobId: string
+  readonly projectId: string
+  /** Names the script declares; nothing else is within its reach. */
+  readonly datasources: readonly string[]
+  readonly memoryBytes: number
+}
+
+/**
+ * The data one job may touch: its declared datasources, and its own DuckDB process. Each is opened
+ * when first used, and all of it is closed with the job.
+ */
+export class JobData {
+  private readonly options: JobDataOptions
+  private readonly resolved = new Map<string, Promise<ResolvedDatasource>>()
+  private readonly postgres = new Map<string, PostgresDatasource>()
+  private folder: Promise<JobFolder> | undefined
+  private duckdbProcess: Promise<DuckdbProcess> | undefined
+
+  constructor(options: JobDataOptions) {
+    this.options = options
+  }
+
+  /** What a declared name stands for. */
+  resolve(name: string): Promise<ResolvedDatasource> {
+    if (!this.options.datasources.includes(name)) {
+      throw new HostFailure(
+        'dependency_error',
+        `datasource "${name}" is not declared in dependencies.datasources`,
+      )
+    }
+    const { context, projectId } = this.options
+    let found = this.resolved.get(name)
+    if (!found) {
+      found = resolveDatasource(context, projectId, name)
+      this.resolved.set(name, found)
+    }
+    return found
+  }
+
+  async postgresDatasource(name: string, connectionString: string): Promise<PostgresDatasource> {
+    let datasource = this.postgres.get(name)
+    if (!datasource) {
+      datasource = openPostgresDatasource({
+        connection: connectionString,
+        label: `datasource "${name}"`,
+        statementTimeoutMs: this.options.context.settings.queryTimeoutMs,
+        applicationName: `kiln job ${this.options.jobId}`,
+      })
+      this.postgres.set(name, datasource)
+    }
+    return datasource
+  }
+
+  /** The job's DuckDB, with every declared file and DuckDB datasource in it. */
+  duckdb(): Promise<DuckdbProcess> {
+    this.duckdbProcess ??= this.startDuckdb()
+    return this.duckdbProcess
+  }
+
+  /** `ctx.duckdb.load`. */
+  async load(
+    request: { datasource: string; sql: string; table: string; params: readonly unknown[] },
+    signal: AbortSignal,
+  ): Promise<{ rowCount: number }> {
+    const source = await this.resolve(request.datasource)
+    const duckdb = await this.duckdb()
+    const { sql, params, table } = request
+    if (source.type !== 'postgres') {
+      const catalog = source.type === 'duckdb' ? { catalog: request.datasource } : {}
+      return duckdb.loadQuery({ sql, params, table, ...catalog }, signal)
+    }
+    const postgres = await this.postgresDatasource(request.datasource, source.connectionString)
+    const { path: folder } = await this.jobFolder()
+    return loadIntoDuckdb(postgres, { duckdb, folder, sql, params, table }, signal)
+  }
+
+  async peakMemoryBytes(): Promise<number> {
+    const process = await this.duckdbProcess?.catch(() => undefined)
+    return process?.peakMemoryBytes() ?? 0
+  }
+
+  /** Ends connections and the DuckDB process, and deletes the folder. */
+  async close(): Promise<void> {
+    const duckdb = await this.duckdbProcess?.catch(() => undefined)
+    await Promise.allSettled([
+      duckdb?.stop(),
+      ...[...this.postgres.values()].map((datasource) => datasource.close()),
+    ])
+    const folder = await this.folder?.catch(() => undefined)
+    await folder?.remove()
+  }
+
+  private jobFolder(): Promise<JobFolder> {
+    this.folder ??= createJobFolder(this.options.dataFolder, this.options.jobId)
+    return this.folder
+  }
+
+  private async startDuckdb(): Promise<DuckdbProcess> {
+    const folder = await this.jobFolder()
+    const attach: { name: string; path: string }[] = []
+    const views: {
+      name: string
+      files: string[]
+      format: Extract<ResolvedDatasource, { type: 'file' }>['format']
+    }[] = []
+    for (const name of this.options.datasources) {
+      const source = await this.resolve(name)
+      if (source.type === 'duckdb') {
+        attach.push({ name, path: source.path })
+      } else if (source.type === 'file') {
+        const files = await Promise.all(
+          source.files.map((file, index) =>
+            folder.takeIn(file, `${name}/${index}-${path.basename(file)}`),
+          ),
+        )
+        views.push({ name, files, format: source.format })
+      }
+    }
+    return startDuckdbProcess({
+      folder: folder.path,
+      memoryLimitBytes: this.options.memoryBytes,
+      threads: duckdbThreads,
+      nodePath: process.execPath,
+      entryPath: processEntry('duckdb'),
+      attach,
+      views,
+    })
+  }
+}

@@ -1,0 +1,39 @@
+import { constants } from 'node:fs'
+import { copyFile, mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { type DataFolder, ensurePrivateFolder, fileError } from '../os/index.ts'
+
+/** A job's own folder: what its DuckDB reads, spills and exports. Gone when the job ends. */
+export interface JobFolder {
+  readonly path: string
+  /** Puts a copy of a file in; returns the path of the copy. */
+  takeIn(file: string, as: string): Promise<string>
+  remove(): Promise<void>
+}
+
+/** Creates the folder of one attempt, mode 0700. A rest of an earlier attempt is deleted first. */
+export async function createJobFolder(data: DataFolder, jobId: string): Promise<JobFolder> {
+  const folder = path.join(data.path, 'jobs', jobId)
+  await rm(folder, { recursive: true, force: true })
+  await ensurePrivateFolder(folder)
+  return {
+    path: folder,
+    takeIn: (file, as) => copyInto(folder, file, as),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/**
+ * A copy, or a reflink where the file system has them; never a hard link: whoever may read the
+ * folder may also write in it, and would write through a link to the original.
+ */
+async function copyInto(folder: string, file: string, as: string): Promise<string> {
+  const target = path.join(folder, 'inputs', as)
+  try {
+    await mkdir(path.dirname(target), { recursive: true, mode: 0o700 })
+    await copyFile(file, target, constants.COPYFILE_FICLONE)
+  } catch (error) {
+    throw fileError(error, file)
+  }
+  return target
+}

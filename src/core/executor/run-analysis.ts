@@ -1,0 +1,82 @@
+import { type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
+import type { Context } from '../context.ts'
+import { databaseError } from '../database/index.ts'
+import { type JobLogLine, cancelJob, sweepLostExecutors } from '../jobs/index.ts'
+import { Executor } from './executor.ts'
+import type { JobEnd } from './job-end.ts'
+
+export interface RunAnalysisInput {
+  readonly analysis: RunnableAnalysis
+  readonly parameters: Readonly<Record<string, unknown>>
+  readonly programVersion: string
+  readonly triggeredBy: string
+  /** A limit of the caller, besides those of script and operator. */
+  readonly timeoutMs?: number
+  readonly onStart?: (jobId: string) => void
+  readonly onLogLine?: (line: JobLogLine) => void
+}
+
+/**
+ * Runs an analysis here and now, with the executor that services use: the job is inserted already
+ * claimed. Aborting the context's signal cancels it. If this process dies the job becomes `failed`
+ * with `executor_lost`, found by the next command that looks at jobs.
+ *
+ * @throws KilnError PARAMETER_INVALID before a job exists, LIMITS_FULL, or a database error.
+ */
+export async function runAnalysis(context: Context, input: RunAnalysisInput): Promise<JobEnd> {
+  const { analysis } = input
+  const { queries } = context.database
+  if (analysis.definition) {
+    // Only to refuse early; the executor resolves again, at the job's own instant.
+    resolveParameters(analysis.definition, input.parameters, {
+      now: new Date(context.clock.now()).toISOString(),
+      timezone: 'UTC',
+    })
+  }
+  await sweepLostExecutors(queries)
+  const executor = new Executor(context, {
+    kind: 'one_shot',
+    concurrency: 1,
+    programVersion: input.programVersion,
+    ...(input.onLogLine ? { onLogLine: input.onLogLine } : {}),
+  })
+  try {
+    await executor.start()
+    context.signal.throwIfAborted()
+    const { timeoutMs } = input
+    const { maxConcurrent } = analysis.definition ?? {}
+    return await executor.runInserted(
+      {
+        analysisId: analysis.id,
+        versionNumber: analysis.versionNumber,
+        parameters: input.parameters,
+        triggeredBy: input.triggeredBy,
+        ...(maxConcurrent === undefined ? {} : { maxConcurrent }),
+      },
+      {
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        onStart: (jobId) => {
+          input.onStart?.(jobId)
+          cancelOnAbort(context, executor, jobId)
+        },
+      },
+    )
+  } catch (error) {
+    throw databaseError(error, context.database.target.label)
+  } finally {
+    await executor.stop()
+  }
+}
+
+/** Cancels the job when the operator interrupts the command, also if that was a moment ago. */
+function cancelOnAbort(context: Context, executor: Executor, jobId: string): void {
+  const { signal, database } = context
+  const cancel = () => {
+    // The row first: whatever the script manages to finish after this is too late.
+    void cancelJob(database.queries, jobId, 'cancelled by the operator')
+      .catch(() => undefined)
+      .then(() => executor.abortAll(signal.reason as Error))
+  }
+  if (signal.aborted) cancel()
+  else signal.addEventListener('abort', cancel, { once: true })
+}

@@ -1,0 +1,91 @@
+import { sql } from 'kysely'
+import { type RunnableAnalysis, findRunnable } from '../analyses/index.ts'
+import type { Context } from '../context.ts'
+import type { Queries } from '../database/index.ts'
+import { type ClaimedJob, cancelChildren } from '../jobs/index.ts'
+import { HostFailure } from './host-failure.ts'
+import type { InsertedJob } from './inserted-job.ts'
+import type { JobEnd } from './job-end.ts'
+
+/** Analyses that call analyses that call analyses: past this it is a mistake. */
+const maxDepth = 5
+
+export interface ChildRunner {
+  readonly context: Context
+  readonly run: (input: InsertedJob) => Promise<JobEnd>
+}
+
+export interface ChildRequest {
+  readonly parent: RunnableAnalysis
+  readonly parentJob: ClaimedJob
+  readonly name: string
+  readonly parameters: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Runs another analysis of the same project as a child job, on the same executor, and returns the
+ * JSON text of its result. The child has a sandbox of its own beyond the executor's concurrency:
+ * were it to wait for a free one, parents that fill them all would wait for ever.
+ */
+export async function runChild(
+  { context, run }: ChildRunner,
+  { parent, parentJob, name, parameters }: ChildRequest,
+  signal: AbortSignal,
+): Promise<string> {
+  const { queries } = context.database
+  const analysis = await findRunnable(context, name, { projectId: parent.projectId })
+  await refuseCycle(queries, parentJob, analysis)
+  const cancel = () => {
+    // The parent is gone; the cancel reaches its children by their leases.
+    void cancelChildren(queries, parentJob.id).catch(() => undefined)
+  }
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    const end = await run({
+      analysisId: analysis.id,
+      versionNumber: analysis.versionNumber,
+      parameters,
+      triggeredBy: 'analysis',
+      parentJobId: parentJob.id,
+    })
+    switch (end.status) {
+      case 'completed':
+        return end.resultText
+      case 'failed':
+        throw new HostFailure('dependency_error', `analysis "${name}" failed: ${end.error.message}`)
+      default:
+        throw new HostFailure('dependency_error', `analysis "${name}" was ${end.status}`)
+    }
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+async function refuseCycle(
+  queries: Queries,
+  parentJob: ClaimedJob,
+  analysis: RunnableAnalysis,
+): Promise<void> {
+  const { rows } = await sql<{ analysisId: string }>`
+    with recursive ancestors as (
+      select id, analysis_id, parent_job_id
+      from analysis_jobs
+      where id = ${parentJob.id}
+      union all
+      select job.id, job.analysis_id, job.parent_job_id
+      from analysis_jobs job
+      join ancestors on job.id = ancestors.parent_job_id
+    )
+    select analysis_id
+    from ancestors
+  `.execute(queries)
+  if (rows.some((row) => row.analysisId === analysis.id)) {
+    throw new HostFailure(
+      'dependency_error',
+      `analysis "${analysis.name}" is running itself in a circle`,
+    )
+  }
+  if (rows.length > maxDepth) {
+    throw new HostFailure('dependency_error', `analyses call each other more than ${maxDepth} deep`)
+  }
+}

@@ -1,0 +1,213 @@
+import {
+  type AnalysisDefinition,
+  type RunnableAnalysis,
+  problemsText,
+  resolveParameters,
+  storeDefinition,
+  validateInspection,
+} from '../analyses/index.ts'
+import type { Context } from '../context.ts'
+import { KilnError, isKilnError, messageOf } from '../errors/index.ts'
+import type { ClaimedJob, JobError } from '../jobs/index.ts'
+import type { DataFolder } from '../os/index.ts'
+import type { Sandbox, SandboxOutcome, SandboxPool } from '../sandbox/index.ts'
+import { Broker } from './broker.ts'
+import { JobData } from './job-data.ts'
+import { jobLimits } from './job-limits.ts'
+import type { JobLog } from './job-log.ts'
+import type { VersionCache } from './version-cache.ts'
+
+export interface RunJobOptions {
+  readonly context: Context
+  readonly pool: SandboxPool
+  readonly dataFolder: DataFolder
+  readonly versions: VersionCache
+  readonly job: ClaimedJob
+  readonly log: JobLog
+  readonly onProgress: (fraction: number, message: string | null) => void
+  readonly runChild: (
+    parent: RunnableAnalysis,
+    name: string,
+    parameters: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ) => Promise<string>
+  /** A limit of the caller, besides those of script and operator. */
+  readonly timeoutMs?: number
+  /** Aborted when the lease ends or the executor stops: the script is killed. */
+  readonly signal: AbortSignal
+}
+
+/** What running the script came to; nothing has been written yet. */
+export type RunOutcome =
+  | { readonly status: 'completed'; readonly resultText: string; readonly peakMemoryBytes: number }
+  | { readonly status: 'failed'; readonly error: JobError; readonly peakMemoryBytes: number }
+  | { readonly status: 'aborted'; readonly peakMemoryBytes: number }
+
+/** An error of the job that is known before its script runs. */
+class RefusedJob extends Error {
+  readonly code: string
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/**
+ * Runs the script of a claimed job in a sandbox and says how it ended. Errors of the database
+ * reject; everything else, also a job row with garbage in it, is an outcome.
+ */
+export async function runJob(options: RunJobOptions): Promise<RunOutcome> {
+  const { job, signal } = options
+  let sandbox: Sandbox | undefined
+  try {
+    const analysis = await options.versions.load(job)
+    if (!analysis.isActive)
+      throw new RefusedJob('definition_error', `the analysis "${analysis.name}" is disabled`)
+    sandbox = await options.pool.acquire(analysis.projectId, signal)
+    const definition = await definitionOf(options, analysis, sandbox)
+    const parameters = parametersOf(job, definition)
+    return await runScript(options, analysis, definition, parameters, sandbox)
+  } catch (error) {
+    if (signal.aborted) return { status: 'aborted', peakMemoryBytes: 0 }
+    if (error instanceof RefusedJob) return failed(error.code, error.message)
+    if (isKilnError(error, 'PARAMETER_INVALID')) return failed('parameter_error', error.message)
+    if (isKilnError(error, 'ANALYSIS_NOT_FOUND', 'VERSION_NOT_FOUND', 'ANALYSIS_INVALID')) {
+      return failed('definition_error', error.message)
+    }
+    if (isKilnError(error, 'SANDBOX_FAILED')) return failed('sandbox_crashed', error.message)
+    throw error
+  } finally {
+    sandbox?.release()
+  }
+}
+
+const failed = (code: string, message: string): RunOutcome => ({
+  status: 'failed',
+  error: { code, message, stack: null },
+  peakMemoryBytes: 0,
+})
+
+/** The definition of the version; one that came by SQL is read now, once. */
+async function definitionOf(
+  { context }: RunJobOptions,
+  analysis: RunnableAnalysis,
+  sandbox: Sandbox,
+): Promise<AnalysisDefinition> {
+  if (analysis.definitionError !== null) {
+    throw new RefusedJob('definition_error', analysis.definitionError)
+  }
+  if (analysis.definition !== null) return analysis.definition
+  const inspection = await validateInspection(await sandbox.inspect(analysis.script))
+  if (inspection.status === 'valid') {
+    await storeDefinition(context, analysis.id, analysis.versionNumber, {
+      definition: inspection.definition,
+    })
+    return inspection.definition
+  }
+  const error = problemsText(inspection.problems)
+  await storeDefinition(context, analysis.id, analysis.versionNumber, { error })
+  throw new RefusedJob('definition_error', error)
+}
+
+function parametersOf(
+  job: ClaimedJob,
+  definition: AnalysisDefinition,
+): Readonly<Record<string, unknown>> {
+  const given = job.parameters ?? {}
+  if (typeof given !== 'object' || Array.isArray(given)) {
+    throw new RefusedJob('parameter_error', 'the parameters of the job are not a JSON object')
+  }
+  return resolveParameters(definition, given as Record<string, unknown>, {
+    now: job.scheduledFor ?? job.startedAt,
+    timezone: 'UTC',
+  })
+}
+
+async function runScript(
+  options: RunJobOptions,
+  analysis: RunnableAnalysis,
+  definition: AnalysisDefinition,
+  parameters: Readonly<Record<string, unknown>>,
+  sandbox: Sandbox,
+): Promise<RunOutcome> {
+  const { context, job, signal } = options
+  const limits = jobLimits(context.settings, definition.limits, options.timeoutMs)
+  const data = new JobData({
+    context,
+    dataFolder: options.dataFolder,
+    jobId: job.id,
+    projectId: analysis.projectId,
+    datasources: definition.dependencies.datasources,
+    memoryBytes: limits.memoryBytes,
+  })
+  const broker = new Broker({
+    queries: context.database.queries,
+    analysisId: analysis.id,
+    data,
+    log: options.log,
+    onProgress: options.onProgress,
+    runAnalysis: (name, given, callSignal) => {
+      if (!definition.dependencies.analyses.includes(name)) {
+        throw new RefusedChild(name)
+      }
+      return options.runChild(analysis, name, given, callSignal)
+    },
+  })
+  try {
+    const outcome = await sandbox.run(
+      {
+        script: analysis.script,
+        parametersText: JSON.stringify(parameters),
+        context: {
+          job: {
+            id: job.id,
+            attempt: job.attempt,
+            idempotencyKey: job.idempotencyKey,
+            triggeredBy: job.triggeredBy,
+          },
+          analysis: { name: analysis.name, version: analysis.versionNumber },
+          project: { id: analysis.projectId },
+          now: job.scheduledFor ?? job.startedAt,
+          datasources: definition.dependencies.datasources,
+        },
+        limits,
+      },
+      broker,
+      signal,
+    )
+    return toRunOutcome(outcome, await data.peakMemoryBytes())
+  } finally {
+    await broker.close()
+    await data.close().catch((error: unknown) => {
+      // The job's outcome stands; what was left behind is for cleanup.
+      context.log.warn({ jobId: job.id, error: messageOf(error) }, 'cannot clear the job folder')
+    })
+  }
+}
+
+class RefusedChild extends KilnError {
+  constructor(name: string) {
+    super('DEPENDENCY_MISSING', `analysis "${name}" is not declared in dependencies.analyses`)
+  }
+}
+
+function toRunOutcome(outcome: SandboxOutcome, duckdbBytes: number): RunOutcome {
+  const peakMemoryBytes = outcome.usage.peakMemoryBytes + duckdbBytes
+  switch (outcome.status) {
+    case 'completed':
+      return { status: 'completed', resultText: outcome.resultText, peakMemoryBytes }
+    case 'aborted':
+      return { status: 'aborted', peakMemoryBytes }
+    case 'failed': {
+      const { code, name, message, line, column, stack } = outcome.error
+      const place =
+        line === null ? '' : ` (line ${line}${column === null ? '' : `, column ${column}`})`
+      const label = code === 'script_error' && name !== 'Error' && name !== '' ? `${name}: ` : ''
+      return {
+        status: 'failed',
+        error: { code, message: `${label}${message}${place}`, stack: stack || null },
+        peakMemoryBytes,
+      }
+    }
+  }
+}

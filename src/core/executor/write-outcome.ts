@@ -1,0 +1,104 @@
+import type { Queries } from '../database/index.ts'
+import { isKilnError } from '../errors/index.ts'
+import { type ClaimedJob, type JobError, type JobOutcome, finishJob } from '../jobs/index.ts'
+import type { DataFolder } from '../os/index.ts'
+import { type StoredResult, isInline, storeResult } from '../results/index.ts'
+import type { JobEnd } from './job-end.ts'
+import type { RunOutcome } from './run-job.ts'
+
+export interface WriteOutcomeOptions {
+  readonly queries: Queries
+  readonly dataFolder: DataFolder
+  readonly executorId: string
+  readonly job: ClaimedJob
+  readonly known: Pick<JobOutcome, 'logs' | 'peakMemoryBytes'>
+}
+
+/**
+ * Writes how a job ended, its result first if that is a file. Undefined when the lease no longer
+ * held and nothing was written. `retry` repeats the statement while the database is away.
+ */
+export async function writeOutcome(
+  options: WriteOutcomeOptions,
+  outcome: Exclude<RunOutcome, { status: 'aborted' }>,
+  retry: <T>(work: () => Promise<T>) => Promise<T>,
+): Promise<JobEnd | undefined> {
+  const jobId = options.job.id
+  if (outcome.status === 'failed') {
+    const written = await retry(() =>
+      write(options, { status: 'failed', error: clean(outcome.error) }),
+    )
+    return written ? { status: 'failed', jobId, error: outcome.error } : undefined
+  }
+  let stored: StoredResult | undefined
+  try {
+    stored = isInline(outcome.resultText)
+      ? undefined
+      : await storeResult(options.dataFolder, options.job, outcome.resultText)
+  } catch (error) {
+    if (!isKilnError(error)) throw error
+    // A full disk must not leave the job running for ever.
+    const failure = { code: 'result_not_stored', message: error.message, stack: null }
+    const written = await retry(() => write(options, { status: 'failed', error: failure }))
+    return written ? { status: 'failed', jobId, error: failure } : undefined
+  }
+  const written = await retry(() =>
+    write(options, { status: 'completed', resultText: outcome.resultText, stored }),
+  )
+  return written ? { status: 'completed', jobId, resultText: outcome.resultText } : undefined
+}
+
+type Ending =
+  | { readonly status: 'failed'; readonly error: JobError }
+  | {
+      readonly status: 'completed'
+      readonly resultText: string
+      readonly stored: StoredResult | undefined
+    }
+
+async function write(options: WriteOutcomeOptions, ending: Ending): Promise<boolean> {
+  const { queries, job, known } = options
+  const lease = { jobId: job.id, leaseToken: job.leaseToken }
+  const stored = ending.status === 'completed' ? ending.stored : undefined
+  const outcome: JobOutcome = {
+    ...known,
+    status: ending.status,
+    resultText: ending.status === 'completed' && !stored ? ending.resultText : null,
+    error: ending.status === 'failed' ? ending.error : null,
+  }
+  const written = stored
+    ? await queries.transaction().execute(async (transaction) => {
+        if (!(await finishJob(transaction, lease, outcome))) return false
+        await transaction
+          .insertInto('analysisResultStorage')
+          .values({ jobId: job.id, ...stored })
+          .execute()
+        return true
+      })
+    : await finishJob(queries, lease, outcome)
+  return written || wasWrittenBefore(options, ending.status)
+}
+
+/** A repeat after a lost reply finds the lease gone because the first try had come through. */
+async function wasWrittenBefore(options: WriteOutcomeOptions, status: string): Promise<boolean> {
+  const row = await options.queries
+    .selectFrom('analysisJobs')
+    .select(['status', 'executorId', 'attempt'])
+    .where('id', '=', options.job.id)
+    .executeTakeFirst()
+  return (
+    row?.status === status &&
+    row.executorId === options.executorId &&
+    row.attempt === options.job.attempt
+  )
+}
+
+/** Postgres text has no NUL. */
+function clean(error: JobError): JobError {
+  const text = (value: string) => value.replaceAll('\u0000', '\uFFFD').toWellFormed()
+  return {
+    ...error,
+    message: text(error.message),
+    stack: error.stack === null ? null : text(error.stack),
+  }
+}

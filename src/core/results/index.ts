@@ -1,0 +1,6 @@
+/**
+ * What jobs returned: inline in the job row, or a compressed file below the data folder with its
+ * checksum. Reading gives the same JSON either way.
+ */
+export { readResult } from './read-result.ts'
+export { type StoredResult, inlineLimitBytes, isInline, storeResult } from './store-result.ts'

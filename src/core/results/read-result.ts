@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+import type { Context } from '../context.ts'
+import { KilnError, errorCodeOf } from '../errors/index.ts'
+import type { Job } from '../jobs/index.ts'
+import { type DataFolder, fileError, openDataFolder } from '../os/index.ts'
+
+type ReadContext = Pick<Context, 'database' | 'settings'>
+
+/**
+ * JSON text of a job's result, wherever it is stored; its checksum is verified.
+ *
+ * @throws KilnError JOB_NOT_FINISHED, JOB_FAILED, JOB_CANCELLED for a job without a result,
+ * RESULT_UNAVAILABLE when the file is on another machine, missing or damaged.
+ */
+export async function readResult(context: ReadContext, job: Job): Promise<string> {
+  requireCompleted(job)
+  const stored = await context.database.queries
+    .selectFrom('analysisResultStorage')
+    .selectAll()
+    .where('jobId', '=', job.id)
+    .executeTakeFirst()
+  if (!stored) return JSON.stringify(job.result)
+
+  const folder = await openDataFolder(context.settings.dataDir)
+  if (stored.dataFolderId !== null && stored.dataFolderId !== folder.id) {
+    throw new KilnError(
+      'RESULT_UNAVAILABLE',
+      `the result of job ${job.id} lies in another data folder`,
+      {
+        hint: `run this where the data folder ${stored.dataFolderId} is, with ANALYSIS_DATA_DIR set to it`,
+        details: { data_folder_id: stored.dataFolderId },
+      },
+    )
+  }
+  return readStored(folder, job.id, stored)
+}
+
+async function readStored(
+  folder: DataFolder,
+  jobId: string,
+  stored: { readonly storagePath: string; readonly checksum: string },
+): Promise<string> {
+  const file = path.resolve(folder.path, stored.storagePath)
+  // The path comes from a row that operators may write: it must not lead out of the folder.
+  if (!file.startsWith(path.join(folder.path, 'results') + path.sep)) {
+    throw new KilnError(
+      'RESULT_UNAVAILABLE',
+      `job ${jobId} names a result outside of the results folder`,
+      {
+        hint: 'correct storage_path in analysis_result_storage',
+      },
+    )
+  }
+  const bytes = await readFile(file).catch((error: unknown) => {
+    if (errorCodeOf(error) !== 'ENOENT') throw fileError(error, file)
+    throw new KilnError('RESULT_UNAVAILABLE', `the result file of job ${jobId} is gone: ${file}`, {
+      hint: 'restore it from a backup, or run the analysis again',
+    })
+  })
+  if (createHash('sha256').update(bytes).digest('hex') !== stored.checksum) {
+    throw new KilnError(
+      'RESULT_UNAVAILABLE',
+      `the result file of job ${jobId} is damaged: ${file}`,
+      {
+        hint: 'restore it from a backup, or run the analysis again',
+      },
+    )
+  }
+  return (await promisify(gunzip)(bytes)).toString('utf8')
+}
+
+function requireCompleted(job: Job): void {
+  switch (job.status) {
+    case 'completed':
+      return
+    case 'failed':
+      throw new KilnError(
+        'JOB_FAILED',
+        `job ${job.id} failed and has no result: ${job.errorMessage ?? ''}`,
+        {
+          hint: `run: kiln job logs ${job.id}`,
+        },
+      )
+    case 'cancelled':
+      throw new KilnError('JOB_CANCELLED', `job ${job.id} was cancelled and has no result`, {
+        hint: `run: kiln job show ${job.id}`,
+      })
+    default:
+      throw new KilnError(
+        'JOB_NOT_FINISHED',
+        `job ${job.id} is ${job.status} and has no result yet`,
+        {
+          hint: `run: kiln job show ${job.id}`,
+        },
+      )
+  }
+}

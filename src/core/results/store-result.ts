@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { type DataFolder, fileError, writeFileAtomically } from '../os/index.ts'
+
+/** Results above this are files: a larger row slows every scan of the queue's table. */
+export const inlineLimitBytes = 256 * 1024
+
+/** Where a result that is not inline lies, as `analysis_result_storage` has it. */
+export interface StoredResult {
+  /** Below the data folder. */
+  readonly storagePath: string
+  /** Of the compressed file. */
+  readonly sizeBytes: number
+  /** SHA-256 of the compressed bytes, hex. */
+  readonly checksum: string
+  readonly rowCount: number | null
+  readonly dataFolderId: string
+}
+
+/**
+ * True when a result fits into the job row as it is. Postgres' jsonb holds neither NUL nor half a
+ * surrogate pair, so text with one goes to a file however short it is.
+ */
+export function isInline(resultText: string): boolean {
+  return (
+    Buffer.byteLength(resultText) <= inlineLimitBytes &&
+    !/\\u0000|\\ud[89a-f]/i.test(resultText) &&
+    resultText.isWellFormed()
+  )
+}
+
+/**
+ * Writes a result as a compressed file, whole or not at all. The row that names it is written by
+ * the caller with the job's outcome: if we die between, the file is an orphan that cleanup removes.
+ *
+ * @throws KilnError DISK_FULL, PERMISSION_DENIED.
+ */
+export async function storeResult(
+  folder: DataFolder,
+  job: { readonly id: string; readonly startedAt: string },
+  resultText: string,
+): Promise<StoredResult> {
+  const bytes = await promisify(gzip)(resultText, { level: 1 })
+  const day = job.startedAt.slice(0, 10).split('-')
+  const storagePath = path.posix.join('results', ...day, `${job.id}.json.gz`)
+  const file = path.join(folder.path, storagePath)
+  try {
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw fileError(error, path.dirname(file))
+  }
+  await writeFileAtomically(file, bytes)
+  return {
+    storagePath,
+    sizeBytes: bytes.length,
+    checksum: createHash('sha256').update(bytes).digest('hex'),
+    rowCount: null,
+    dataFolderId: folder.id,
+  }
+}

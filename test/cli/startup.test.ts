@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type TestDatabase, createTestDatabase } from '../support/database.ts'
+import { type TemporaryFolder, createTemporaryFolder } from '../support/temporary-folder.ts'
+
+const root = path.resolve(import.meta.dirname, '../..')
+let database: TestDatabase
+let folder: TemporaryFolder
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  folder = await createTemporaryFolder()
+})
+afterAll(async () => {
+  await database.drop()
+  await folder.remove()
+})
+
+/** Text of all parts of the build that a command loads: Node's coverage names every loaded file. */
+function loadedBy(...args: string[]): string {
+  const coverage = path.join(folder.path, args.join('-').replaceAll(/[^a-z-]/g, ''))
+  const { status } = spawnSync(path.join(root, 'bin/kiln'), args, {
+    env: {
+      PATH: process.env.PATH,
+      DATABASE_URL: database.connectionString,
+      ANALYSIS_DATA_DIR: folder.path,
+      NODE_V8_COVERAGE: coverage,
+    },
+  })
+  expect(status).toBe(0)
+  const loaded = readdirSync(coverage).flatMap((file) => {
+    const report = JSON.parse(readFileSync(path.join(coverage, file), 'utf8')) as {
+      result: { url: string }[]
+    }
+    return report.result.map(({ url }) => url)
+  })
+  return loaded
+    .filter((url) => url.includes('/dist/'))
+    .map((url) => readFileSync(new URL(url), 'utf8'))
+    .join('\n')
+}
+
+// Texts that stand in the bundled package and nowhere else.
+const marks = {
+  oclif: 'oclif.manifest.json',
+  kysely: 'SelectQueryNode',
+  zod: 'ZodError',
+  pino: 'pino-pretty',
+  semver: 'Invalid comparator',
+  'isolated-vm': 'from"isolated-vm"',
+  duckdb: 'from"@duckdb/node-api"',
+}
+
+const found = (text: string): string[] =>
+  Object.entries(marks).flatMap(([name, mark]) => (text.includes(mark) ? [name] : []))
+
+describe('what a command loads', () => {
+  test('--version loads neither oclif nor anything of the database', () => {
+    const text = loadedBy('--version')
+    expect(found(text)).toEqual([])
+  })
+
+  test('a command that reads loads no zod, logger, semver or native package', () => {
+    const text = loadedBy('job', 'list', '--json')
+    expect(found(text)).toEqual(['oclif', 'kysely'])
+  })
+})

@@ -1,0 +1,20 @@
+/** A shell block of a page that a reader may paste. */
+export interface ShellBlock {
+  /** Line of the page on which the block's first command stands, 1-based. */
+  readonly line: number
+  readonly script: string
+}
+
+/**
+ * The blocks of a page marked `sh`, in order. Blocks that a test cannot run are marked `text`, or
+ * have `<!-- not run: reason -->` on the line above.
+ */
+export function shellBlocks(markdown: string): ShellBlock[] {
+  const lines = markdown.split('\n')
+  return lines.flatMap((text, index) => {
+    if (text !== '```sh' || /^<!-- not run: .+ -->$/.test(lines[index - 1] ?? '')) return []
+    const end = lines.indexOf('```', index)
+    if (end < 0) throw new Error(`line ${index + 1}: the block has no end`)
+    return [{ line: index + 2, script: lines.slice(index + 1, end).join('\n') }]
+  })
+}
