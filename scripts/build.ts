@@ -44,8 +44,6 @@ const shared: BuildOptions = {
   legalComments: 'none',
   minifySyntax: true,
   minifyWhitespace: true,
-  // What runs inside an isolate travels as text.
-  loader: { '.guest.js': 'text' },
   // CommonJS packages inside an ES module bundle still call require for Node's own modules.
   banner: {
     js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
