@@ -128,7 +128,7 @@ async function refuseCycle(
 }
 
 /** The way from a name back to itself, both ends included; undefined when there is none. */
-function findCycle(
+export function findCycle(
   edges: ReadonlyMap<string, readonly string[]>,
   start: string,
 ): string[] | undefined {

@@ -52,6 +52,8 @@ export interface ServeCounts {
 export interface RunOptions {
   readonly timeoutMs?: number
   readonly onStart?: (jobId: string) => void
+  /** The script has ended; its outcome is written next. */
+  readonly onResult?: () => void
 }
 
 /**
@@ -90,7 +92,7 @@ export class Executor {
       nodePath: process.execPath,
       size: options.concurrency,
       warm: 1,
-      memoryBytes: context.settings.sandboxMemoryBytes,
+      maxMemoryBytes: context.settings.sandboxMemoryBytes,
     })
     const starting = this.pool.start()
     // Handled below; until then a sandbox that does not start must not end the process.
@@ -240,7 +242,7 @@ export class Executor {
    * Enters a claimed job among the leases. In the same turn as its claim: a beat that came between
    * would take the claim for one whose reply was lost.
    */
-  private hold(job: ClaimedJob, { timeoutMs }: RunOptions = {}): LeaseHolder {
+  private hold(job: ClaimedJob, { timeoutMs, onResult }: RunOptions = {}): LeaseHolder {
     const { onLogLine } = this.options
     const holder = new LeaseHolder({
       context: this.context,
@@ -251,6 +253,7 @@ export class Executor {
       job,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(onLogLine ? { onLogLine } : {}),
+      ...(onResult ? { onResult } : {}),
       runChild: (input) => this.runInserted(input),
     })
     this.holders.set(job.leaseToken, holder)

@@ -55,7 +55,11 @@ function readToken(sql: string, offset: number): { token: Token; end: number } |
   for (const [kind, pattern] of patterns) {
     pattern.lastIndex = offset
     const text = pattern.exec(sql)?.[0]
-    if (text !== undefined) return { token: { kind, text }, end: offset + text.length }
+    if (text === undefined) continue
+    const end = offset + text.length
+    // An E'…' that is not closed must not pass as the name E and a plain string.
+    if (/^e$/i.test(text) && sql[end] === "'") return undefined
+    return { token: { kind, text }, end }
   }
   const text = sql[offset] as string
   if (text === "'" || text === '"') return undefined
