@@ -10,12 +10,12 @@ import type {
 } from '../../../src/core/sandbox/index.ts'
 import { SandboxPool, type SandboxPoolOptions } from '../../../src/core/sandbox/index.ts'
 
-export const entryPath = path.resolve(import.meta.dirname, '../../../dist/processes/sandbox.js')
+const entryPath = path.resolve(import.meta.dirname, '../../../dist/processes/sandbox.js')
 
 const mebibyte = 1024 ** 2
 
 /** Generous where a test does not mean it: the machine may be busy. */
-export const limits: SandboxLimits = {
+const limits: SandboxLimits = {
   timeoutMs: 20_000,
   runningMs: 20_000,
   cpuMs: 40_000,

@@ -39,12 +39,13 @@ describe('encode', () => {
     expect(refused(value)).toEqual(['result_not_serializable', message])
   })
 
-  it.each([['x'.repeat(999)], [Array.from({ length: 600 })], [{ a: 'x'.repeat(500), b: 'x'.repeat(500) }]])(
-    'refuses what is larger than it may be',
-    (value) => {
-      expect(refused(value)[0]).toBe('result_too_large')
-    },
-  )
+  it.each([
+    ['x'.repeat(999)],
+    [Array.from({ length: 600 })],
+    [{ a: 'x'.repeat(500), b: 'x'.repeat(500) }],
+  ])('refuses what is larger than it may be', (value) => {
+    expect(refused(value)[0]).toBe('result_too_large')
+  })
 
   it('never builds a text that is too large', () => {
     const megabyte = 'x'.repeat(2 ** 20)
