@@ -1,3 +1,5 @@
+import { execLine } from '../units/index.ts'
+
 /** How a sandbox process is started. */
 export interface StartCommand {
   readonly file: string
@@ -37,13 +39,12 @@ const nodeFlags = [
  * - `-d`: private memory, past which allocation fails; address space (`-v`) would have to leave room
  *   for gigabytes that V8 and WebAssembly only reserve;
  * - `-t`: CPU time; the soft limit's signal tells it from other ends.
- *
- * With util-linux' setpriv the kernel also ends the process with the executor, even inside a loop
- * that never yields.
  */
 export function startCommand(options: StartCommandOptions): StartCommand {
   // Twice the heap: a collection in flight holds old and new copies.
   const dataKilobytes = Math.ceil((reservedBytes + 2 * options.maxMemoryBytes) / 1024)
+  // The isolate that is prepared before the first job.
+  const memory = String(options.maxMemoryBytes)
   const script = [
     // A lower limit that is already set stands.
     'ulimit -c 0',
@@ -52,12 +53,10 @@ export function startCommand(options: StartCommandOptions): StartCommand {
     `ulimit -d ${dataKilobytes} 2>/dev/null || true`,
     `ulimit -S -t ${options.cpuSeconds} 2>/dev/null || true`,
     `ulimit -H -t ${options.cpuSeconds + 5} 2>/dev/null || true`,
-    'with="setpriv --pdeathsig KILL --no-new-privs"',
-    '$with true 2>/dev/null || with=',
-    'exec $with "$0" "$@"',
+    execLine,
   ].join('\n')
   return {
     file: '/bin/sh',
-    args: ['-c', script, options.nodePath, ...nodeFlags, options.entryPath],
+    args: ['-c', script, options.nodePath, ...nodeFlags, options.entryPath, memory],
   }
 }

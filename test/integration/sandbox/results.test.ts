@@ -80,7 +80,7 @@ it.each([
   })
   expect(errorOf(ran)).toMatchObject({
     code: 'result_too_large',
-    message: 'the result is larger than 1.0 MB',
+    message: 'the result is larger than 1.0 MB: aggregate it, or write it to a table',
   })
 })
 

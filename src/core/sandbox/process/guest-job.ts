@@ -5,7 +5,8 @@ import type { Channel } from './channel.ts'
 import { CompileError, compileScript } from './compile-script.ts'
 import { explainImport, importError } from './explain-import.ts'
 import { posts } from './guest/posts.ts'
-import { GuestRealm } from './guest-realm.ts'
+import type { GuestRealm } from './guest-realm.ts'
+import type { RealmStock } from './realm-stock.ts'
 import { Reporter } from './reporter.ts'
 import type { GuestRequest } from './request.ts'
 import { type Thrown, scriptError } from './script-error.ts'
@@ -15,6 +16,7 @@ import { TimeBudget } from './time-budget.ts'
 /** One job or inspection in an isolate of its own, from its request to its one terminal frame. */
 export class GuestJob {
   private readonly channel: Channel
+  private readonly stock: RealmStock
   private readonly id: number
   private readonly request: GuestRequest
   private readonly time: TimeBudget
@@ -26,8 +28,9 @@ export class GuestJob {
   private end: { readonly kind: number; readonly text: string } | undefined
   private isOver = false
 
-  constructor(channel: Channel, id: number, request: GuestRequest) {
+  constructor(channel: Channel, stock: RealmStock, id: number, request: GuestRequest) {
     this.channel = channel
+    this.stock = stock
     this.id = id
     this.request = request
     this.time = new TimeBudget(request.limits, () => this.timeEnded())
@@ -36,21 +39,27 @@ export class GuestJob {
 
   start(): void {
     this.enter(() => {
-      const { limits, script, kind, contextText, parametersText } = this.request
-      const realm = new GuestRealm(
-        limits.memoryBytes,
-        { ...limits, stopAt: Date.now() + 0.95 * limits.timeoutMs },
-        this.post,
-      )
+      const { limits, script } = this.request
+      const realm = this.stock.take(limits.memoryBytes)
       this.realm = realm
+      realm.onPost = this.post
+      realm.call('limitLog', [limits.logLines, limits.logBytes], this.time.entryMs())
       const { module, language } = compileScript(realm.isolate, script)
       realm.link(module, (specifier) => {
         throw new CompileError(importError(script.source, specifier))
       })
       if (!realm.define(module, () => this.time.entryMs())) return
-      if (kind === 'inspect') realm.call('inspect', [language], this.time.entryMs())
-      else realm.call('run', [contextText, parametersText], this.time.entryMs())
+      if (this.request.kind === 'inspect') {
+        realm.call('inspect', [language, limits.definitionBytes], this.time.entryMs())
+      } else this.run(realm)
     })
+  }
+
+  private run(realm: GuestRealm): void {
+    const { contextText, parametersText, limits } = this.request
+    const stopAt = Date.now() + 0.95 * limits.timeoutMs
+    const given = [contextText, parametersText, stopAt, limits.resultBytes]
+    realm.call('run', given, this.time.entryMs())
   }
 
   /** A reply of the executor, or the end of a sleep. */
@@ -160,7 +169,10 @@ export class GuestJob {
 
   private tooLarge(): SandboxError {
     const limit = formatSize(this.request.limits.resultBytes)
-    return plainError('result_too_large', `the result is larger than ${limit}`)
+    return plainError(
+      'result_too_large',
+      `the result is larger than ${limit}: aggregate it, or write it to a table`,
+    )
   }
 
   private failure(error: SandboxError): { readonly kind: number; readonly text: string } {
@@ -174,13 +186,7 @@ export class GuestJob {
     this.reporter.end()
     this.channel.send(end.kind, this.id, end.text)
     // After the answer: taking a large heap down may take a while.
-    setImmediate(() => this.dispose())
-  }
-
-  /** Takes the isolate down; before the next one is made, since two of them pass the ulimit. */
-  dispose(): void {
-    this.realm?.dispose()
-    this.realm = undefined
+    this.stock.prepare(this.request.limits.memoryBytes)
   }
 }
 

@@ -1,6 +1,5 @@
 import ivm from 'isolated-vm'
 import type { Post } from './guest/calls.ts'
-import type { GuestConfig } from './guest/posts.ts'
 import { guestSource } from './guest/source.ts'
 
 /**
@@ -10,38 +9,45 @@ import { guestSource } from './guest/source.ts'
 const bare = <const Options extends object>(options: Options): Options =>
   Object.assign(Object.create(null) as Options, options)
 
+const entryNames = ['limitLog', 'define', 'inspect', 'run', 'deliver'] as const
+type EntryName = (typeof entryNames)[number]
+
 /**
- * One isolate with its context and bridge. Only numbers and texts cross; the script gets no object
- * of isolated-vm. Entries run on this thread and take their time limit with them, since what
- * resumes after a reply would have none otherwise.
+ * One isolate with its context and bridge, for one script. Only numbers and texts cross; the script
+ * gets no object of isolated-vm. Entries run on this thread and take their time limit with them,
+ * since what resumes after a reply would have none otherwise.
  */
 export class GuestRealm {
   readonly isolate: ivm.Isolate
+  readonly memoryBytes: number
+  /** What the bridge says. */
+  onPost: Post = () => undefined
   private readonly context: ivm.Context
-  private readonly api: ivm.Reference
-  private readonly entries = new Map<string, ivm.Reference>()
+  private readonly entries: Readonly<Record<EntryName, ivm.Reference>>
 
-  constructor(memoryBytes: number, config: GuestConfig, onPost: Post) {
+  constructor(memoryBytes: number) {
+    this.memoryBytes = memoryBytes
     // 8 MB is the least isolated-vm takes.
     const memoryLimit = Math.max(8, Math.ceil(memoryBytes / 1024 ** 2))
     this.isolate = new ivm.Isolate(bare({ memoryLimit }))
     this.context = this.isolate.createContextSync()
     const post = new ivm.Callback((...given: [number, number, string, string]) => {
       try {
-        onPost(...given)
+        this.onPost(...given)
       } catch {
         // An error of ours would show the script our paths; the job fails by its own end.
       }
     })
-    this.api = this.context.evalClosureSync(
-      guestSource,
-      [post, config],
-      bare({
-        filename: '<kiln>',
-        result: bare({ reference: true }),
-        arguments: bare({ copy: true }),
-      }),
-    ) as ivm.Reference
+    const options = bare({ filename: '<kiln>', result: bare({ reference: true }) })
+    const api = this.context.evalClosureSync(guestSource, [post], options) as ivm.Reference
+    this.entries = Object.fromEntries(
+      entryNames.map((name) => [name, api.getSync(name, bare({ reference: true }))]),
+    ) as Record<EntryName, ivm.Reference>
+  }
+
+  /** Gives a module its imports, of which there are none. */
+  link(module: ivm.Module, onImport: (specifier: string) => never): void {
+    module.instantiateSync(this.context, onImport)
   }
 
   /** Runs the top level of a module and hands its exports to the bridge; false when it told why not. */
@@ -50,19 +56,9 @@ export class GuestRealm {
     return this.call('define', [module.namespace.derefInto()], timeoutMs()) === true
   }
 
-  /** Gives a module its imports, of which there are none. */
-  link(module: ivm.Module, onImport: (specifier: string) => never): void {
-    module.instantiateSync(this.context, onImport)
-  }
-
   /** Calls a function of the bridge; what it returns to us is a primitive. */
-  call(entry: string, given: unknown[], timeoutMs: number): unknown {
-    let reference = this.entries.get(entry)
-    if (!reference) {
-      reference = this.api.getSync(entry, bare({ reference: true })) as ivm.Reference
-      this.entries.set(entry, reference)
-    }
-    return reference.applySync(undefined, given, bare({ timeout: timeoutMs }))
+  call(entry: EntryName, given: unknown[], timeoutMs: number): unknown {
+    return this.entries[entry].applySync(undefined, given, bare({ timeout: timeoutMs }))
   }
 
   dispose(): void {

@@ -5,15 +5,16 @@
 import { type Frame, frameKinds } from '../frames.ts'
 import { Channel } from './channel.ts'
 import { GuestJob } from './guest-job.ts'
+import { RealmStock } from './realm-stock.ts'
 import type { GuestRequest } from './request.ts'
 
 let job: GuestJob | undefined
+const stock = new RealmStock()
 
 const channel = new Channel(({ kind, id, text }: Frame) => {
   switch (kind) {
     case frameKinds.request:
-      job?.dispose()
-      job = new GuestJob(channel, id, JSON.parse(text) as GuestRequest)
+      job = new GuestJob(channel, stock, id, JSON.parse(text) as GuestRequest)
       job.start()
       return
     case frameKinds.reply:
@@ -27,3 +28,4 @@ const channel = new Channel(({ kind, id, text }: Frame) => {
 })
 
 channel.send(frameKinds.ready, 0, '')
+stock.prepare(Number(process.argv[2]))

@@ -7,15 +7,10 @@ export function makeLog(
   p: Primordials,
   post: Post,
   errors: Errors,
-  limits: {
-    readonly postLog: number
-    readonly lines: number
-    readonly chars: number
-    readonly lineChars: number
-  },
+  limits: { readonly postLog: number; readonly lineChars: number },
 ) {
-  let linesLeft = limits.lines
-  let charsLeft = limits.chars
+  let linesLeft = 0
+  let charsLeft = 0
   const show = (value: unknown): string => {
     if (typeof value === 'string') return value
     if (typeof value === 'object' && value !== null && value instanceof p.Error) {
@@ -47,7 +42,18 @@ export function makeLog(
   p.define(console, 'info', info)
   p.define(console, 'warn', warn)
   p.define(console, 'error', error)
-  return { debug, info, warn, error, console: p.freeze(console) }
+  return {
+    debug,
+    info,
+    warn,
+    error,
+    console: p.freeze(console),
+    /** What the job may log. */
+    limit(lines: number, chars: number): void {
+      linesLeft = lines
+      charsLeft = chars
+    },
+  }
 }
 
 export type Log = ReturnType<typeof makeLog>

@@ -7,13 +7,3 @@ export const posts = {
   failed: 5,
   inspected: 6,
 } as const
-
-/** Limits inside the isolate, and what the script may know of its job. */
-export interface GuestConfig {
-  readonly resultBytes: number
-  readonly logLines: number
-  readonly logBytes: number
-  readonly definitionBytes: number
-  /** When `ctx.shouldStop()` begins to say so, in milliseconds since 1970. */
-  readonly stopAt: number
-}

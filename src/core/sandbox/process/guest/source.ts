@@ -32,33 +32,38 @@ const fields = [
 const textOf = (part: (...given: never[]) => unknown): string => part.toString()
 
 /**
- * Runs inside the isolate before the script, as a function body: `$0` posts, `$1` is the
- * configuration. It is put together from the text of functions that use nothing but their
- * parameters, so that the code inside the isolate is checked and formatted like any other.
+ * Runs inside the isolate before the script, as a function body; `$0` posts. It is put together from
+ * the text of functions that use nothing but their parameters, so that the code inside the isolate is
+ * checked and formatted like any other. Nothing of a job is in it: it may run before there is one.
  */
 export const guestSource = `'use strict'
 const post = $0
-const config = $1
 const p = (${textOf(capturePrimordials)})(globalThis)
 ;(${textOf(closeAllocators)})(globalThis)
 const errors = (${textOf(makeErrors)})(p, ${maxTextChars})
 const encode = (${textOf(makeEncoder)})(p, errors)
 const calls = (${textOf(makeCalls)})(p, post, encode, errors, { postCall: ${posts.call}, maxInFlight: ${maxCallsInFlight}, maxChars: ${maxArgumentChars} })
-const log = (${textOf(makeLog)})(p, post, errors, { postLog: ${posts.log}, lines: config.logLines, chars: config.logBytes, lineChars: ${maxTextChars} })
-p.define(globalThis, 'console', log.console, false)
+const log = (${textOf(makeLog)})(p, post, errors, { postLog: ${posts.log}, lineChars: ${maxTextChars} })
+const makeDatasources = (${textOf(makeDatasources)})
+const makeContext = (${textOf(makeContext)})
 const script = (${textOf(makeScript)})(p, encode, errors, {
   done: (text) => post(${posts.done}, 0, '', text),
   failed: (error) => post(${posts.failed}, 0, '', p.stringify(error)),
   inspected: (text) => post(${posts.inspected}, 0, '', text),
 })
+p.define(globalThis, 'console', log.console, false)
+const contextOf = (about, stopAt) => {
+  const datasource = makeDatasources(p, calls.call, errors, about.datasources)
+  return makeContext(p, post, calls.call, log, datasource, about, { postProgress: ${posts.progress}, stopAt })
+}
+// V8 compiles a function when it is first called: better now, ahead of the job.
+contextOf(p.parse('{"datasources":["a"],"job":{},"analysis":{},"project":{}}'), 0)
+encode({ a: [1, 'a', null, true, { b: undefined }] }, 'result', 1000)
 return {
+  limitLog: log.limit,
   define: script.define,
-  inspect: (language) => script.inspect('${JSON.stringify(fields)}', language, config.definitionBytes),
-  run(aboutText, parametersText) {
-    const about = p.parse(aboutText)
-    const datasource = (${textOf(makeDatasources)})(p, calls.call, errors, about.datasources)
-    const context = (${textOf(makeContext)})(p, post, calls.call, log, datasource, about, { postProgress: ${posts.progress}, stopAt: config.stopAt })
-    script.run(context, parametersText, config.resultBytes)
-  },
+  inspect: (language, maxChars) => script.inspect('${JSON.stringify(fields)}', language, maxChars),
+  run: (aboutText, parametersText, stopAt, maxChars) =>
+    void script.run(contextOf(p.parse(aboutText), stopAt), parametersText, maxChars),
   deliver: calls.deliver,
 }`
