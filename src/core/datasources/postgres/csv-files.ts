@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { CsvColumn } from '../../duckdb/index.ts'
 import { KilnError, errorCodeOf } from '../../errors/index.ts'
 import type { CsvTarget } from './contract.ts'
+import type { CopySink } from './wire.ts'
 
 const blockBytes = 1024 * 1024
 /** Blocks being written before the server is asked to wait. */
@@ -12,7 +13,7 @@ const maxBlocksInFlight = 4
  * half of it the reader's start shows, with twice as much the last file is waited for longer.
  */
 const partBytes = 24 * 1024 * 1024
-const beforeChrist = Buffer.from(' BC')
+const blank = 0x20
 
 /** The side from which the rows come. */
 interface Source {
@@ -33,8 +34,8 @@ interface Part {
   bytes: number
   maxRowBytes: number
   hasBeforeChrist: boolean
-  /** An era cut by the end of a block is seen too: the last bytes come first in the next look. */
-  tail: Buffer
+  /** The last two bytes, since the end of a block may cut an era in two. */
+  tail: string
 }
 
 /**
@@ -47,7 +48,9 @@ export class CsvFiles {
   #parts = 0
   #part: Part
   #handle: FileHandle | undefined
-  #block = Buffer.allocUnsafe(blockBytes)
+  #block: Buffer = Buffer.allocUnsafe(blockBytes)
+  /** Blocks that were written: new memory for each costs more than writing it. */
+  readonly #free: Buffer[] = []
   #used = 0
   #inFlight = 0
   /** Everything done to files, one thing after the other. */
@@ -62,9 +65,9 @@ export class CsvFiles {
   }
 
   /** Takes a piece of a row. */
-  readonly take = (bytes: Buffer, isEnd: boolean): void => {
-    this.#rowBytes += bytes.length
-    this.#append(bytes)
+  readonly take: CopySink = (chunk, start, end, isEnd) => {
+    this.#rowBytes += end - start
+    this.#append(chunk, start, end)
     if (!isEnd) return
     const part = this.#part
     this.#rowCount += 1
@@ -96,25 +99,25 @@ export class CsvFiles {
       bytes: 0,
       maxRowBytes: 0,
       hasBeforeChrist: false,
-      tail: Buffer.alloc(0),
+      tail: '',
     }
   }
 
-  #append(bytes: Buffer): void {
-    let start = 0
-    while (start < bytes.length) {
-      const end = Math.min(bytes.length, start + blockBytes - this.#used)
-      bytes.copy(this.#block, this.#used, start, end)
-      this.#used += end - start
-      start = end
+  #append(chunk: Buffer, start: number, end: number): void {
+    for (let from = start; from < end;) {
+      const to = Math.min(end, from + blockBytes - this.#used)
+      chunk.copy(this.#block, this.#used, from, to)
+      this.#used += to - from
+      from = to
       if (this.#used === blockBytes) this.#flush()
     }
   }
 
   #flush(): void {
     const part = this.#part
-    const block = this.#block.subarray(0, this.#used)
-    this.#block = Buffer.allocUnsafe(blockBytes)
+    const full = this.#block
+    const block = full.subarray(0, this.#used)
+    this.#block = this.#free.pop() ?? Buffer.allocUnsafe(blockBytes)
     this.#used = 0
     this.#look(part, block)
     this.#inFlight += 1
@@ -122,6 +125,7 @@ export class CsvFiles {
     this.#queue(async () => {
       this.#handle ??= await open(part.path, 'wx', 0o600)
       await this.#handle.writeFile(block)
+      this.#free.push(full)
       this.#inFlight -= 1
       if (this.#inFlight === maxBlocksInFlight - 1) this.#source.resume()
     })
@@ -151,10 +155,18 @@ export class CsvFiles {
 
   #look(part: Part, block: Buffer): void {
     if (!this.#options.looksForBeforeChrist || part.hasBeforeChrist) return
-    const seam = Buffer.concat([part.tail, block.subarray(0, beforeChrist.length - 1)])
-    part.hasBeforeChrist = seam.includes(beforeChrist) || block.includes(beforeChrist)
-    part.tail = Buffer.from(block.subarray(-(beforeChrist.length - 1)))
+    const start = block.toString('latin1', 0, 2)
+    part.hasBeforeChrist = `${part.tail}${start}`.includes(' BC') || hasEra(block)
+    part.tail = `${part.tail}${block.toString('latin1', Math.max(block.length - 2, 0))}`.slice(-2)
   }
+}
+
+/** Looks for the letters first: a capital B is rarer than a blank, and a rare first byte is what is fast. */
+function hasEra(block: Buffer): boolean {
+  for (let at = block.indexOf('BC'); at >= 0; at = block.indexOf('BC', at + 2)) {
+    if (block[at - 1] === blank) return true
+  }
+  return false
 }
 
 /** Without the path, which a script must not learn. */
