@@ -144,7 +144,7 @@ describe('ends', () => {
     for (let i = 0; i < 300; i += 1) {
       const text = i % 50 === 7 ? 'throw new Error("x")' : 'return ctx.job.id'
       await runScript(pool, body(text), {
-        projectId: `project-${i % 3}`,
+        projectId: `project-${Math.floor(i / 40) % 3}`,
         onStarted: (sandbox) => pids.add(sandbox.pid),
       })
       expect(pool.stats().busy + pool.stats().idle + pool.stats().fresh).toBeLessThanOrEqual(4)
