@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type {
   LogLine,
@@ -111,10 +112,11 @@ export function errorOf({ outcome }: Ran) {
 export const body = (text: string): string =>
   `export default { async run(ctx, params) {\n${text}\n} }`
 
+/** A process that has ended but that nobody has waited for yet is not alive. */
 export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
+    return process.platform !== 'linux' || !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
   } catch {
     return false
   }

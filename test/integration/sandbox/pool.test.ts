@@ -1,9 +1,14 @@
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type SandboxPool, SandboxUnavailableError } from '../../../src/core/sandbox/index.ts'
 import { body, errorOf, isProcessAlive, openPool, resultOf, runScript } from './fixture.ts'
+
+const fixturePath = path.join(import.meta.dirname, 'fixture.ts')
+/** Without util-linux a busy process outlives its owner until its own limits. */
+const hasSetpriv = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0
 
 let pool: SandboxPool
 const open = async (options: Parameters<typeof openPool>[0] = {}): Promise<SandboxPool> => {
@@ -138,13 +143,38 @@ describe('ends', () => {
     await expect(pool.acquire('shop')).rejects.toThrow(SandboxUnavailableError)
   })
 
+  it.runIf(hasSetpriv)('ends with its owner, even in a loop that never yields', async () => {
+    await open()
+    const owner = spawn(
+      process.execPath,
+      [
+        '--input-type=module-typescript',
+        '--disable-warning=ExperimentalWarning',
+        '--eval',
+        `import { body, openPool, runScript } from ${JSON.stringify(fixturePath)}
+        await runScript(openPool(), body('ctx.log("on"); [].indexOf.call({ length: 2 ** 50 }, 1)'), {
+          onStarted: (sandbox) => process.stdout.write(sandbox.pid + ' '),
+          onLog: () => process.stdout.write('busy'),
+        })`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    let said = ''
+    owner.stdout.on('data', (text: Buffer) => (said += text.toString()))
+    await expect.poll(() => said, { timeout: 10_000 }).toContain('busy')
+    const pid = Number.parseInt(said, 10)
+    expect(isProcessAlive(pid)).toBe(true)
+    owner.kill('SIGKILL')
+    await expect.poll(() => isProcessAlive(pid)).toBe(false)
+  })
+
   it('leaves no process behind after 300 jobs', async () => {
     await open()
     const pids = new Set<number>()
     for (let i = 0; i < 300; i += 1) {
       const text = i % 50 === 7 ? 'throw new Error("x")' : 'return ctx.job.id'
       await runScript(pool, body(text), {
-        projectId: `project-${i % 3}`,
+        projectId: `project-${Math.floor(i / 40) % 3}`,
         onStarted: (sandbox) => pids.add(sandbox.pid),
       })
       expect(pool.stats().busy + pool.stats().idle + pool.stats().fresh).toBeLessThanOrEqual(4)

@@ -36,6 +36,11 @@ describe('forms', () => {
     expect(resultOf(await runScript(pool, source, { language, parameters: { n: 7 } }))).toBe(7)
   })
 
+  it('takes the type import that editors complete by', async () => {
+    const source = `import type { Analysis } from '../types/analysis.d.ts'\nexport default { run: () => 1 } satisfies Analysis`
+    expect(resultOf(await runScript(pool, source, { language: 'typescript' }))).toBe(1)
+  })
+
   it.each([
     ['const x = 1', 'no default export'],
     ['export default 5', 'no default export'],

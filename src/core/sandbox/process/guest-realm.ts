@@ -3,8 +3,8 @@ import type { Post } from './guest/calls.ts'
 import { guestSource } from './guest/source.ts'
 
 /**
- * Options without a prototype: isolated-vm reads them with the script's realm at hand, where
- * `Object.prototype.reference = true` would turn a result into a handle on an object of ours.
+ * Options without a prototype. isolated-vm looks them up through it, and where that is the script's,
+ * `Object.prototype.reference = true` turns a result into a handle on an object of ours.
  */
 const bare = <const Options extends object>(options: Options): Options =>
   Object.assign(Object.create(null) as Options, options)
