@@ -21,7 +21,7 @@ import {
   openDataFolder,
   processEntry,
 } from '../os/index.ts'
-import { SandboxPool } from '../sandbox/index.ts'
+import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
@@ -114,7 +114,13 @@ export class Executor {
       channels: ['kiln_jobs', 'kiln_cancel'],
       onNotification: (channel) => (channel === 'kiln_cancel' ? void this.beat() : this.wake()),
     })
-    await Promise.all([starting, this.listener.start()])
+    await Promise.all([starting, this.listener.start()]).catch((error: unknown) => {
+      if (!(error instanceof SandboxUnavailableError)) throw error
+      throw new KilnError('SANDBOX_FAILED', error.message, {
+        hint: 'check that this account may start the Node of Kiln, and its memory limits',
+        cause: error,
+      })
+    })
     this.scheduleBeat()
   }
 
@@ -131,7 +137,7 @@ export class Executor {
         ...input,
         executorId: this.id,
       })
-      return this.hold(job, options)
+      return this.hold(job, false, options)
     })
     options.onStart?.(holder.jobId)
     return holder.run()
@@ -172,7 +178,7 @@ export class Executor {
     const done = holder
       .run()
       .then((end) => {
-        if (end.status !== 'lost') counts[end.status] += 1
+        if (end.status in counts) counts[end.status as keyof ServeCounts] += 1
       })
       .catch((error: unknown) => {
         const { jobId } = holder
@@ -232,7 +238,7 @@ export class Executor {
         if (this.isStopping) return []
         await sweepLostExecutors(queries)
         const jobs = await claimJobs(queries, this.id, limit)
-        return jobs.map((job) => this.hold(job))
+        return jobs.map((job) => this.hold(job, true))
       })
       if (holders.length > 0) {
         this.context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
@@ -249,7 +255,11 @@ export class Executor {
    * Enters a claimed job among the leases. In the same turn as its claim: a beat that came between
    * would take the claim for one whose reply was lost.
    */
-  private hold(job: ClaimedJob, { timeoutMs, onResult }: RunOptions = {}): LeaseHolder {
+  private hold(
+    job: ClaimedJob,
+    mayRetry: boolean,
+    { timeoutMs, onResult }: RunOptions = {},
+  ): LeaseHolder {
     const { onLogLine } = this.options
     const holder = new LeaseHolder({
       context: this.context,
@@ -258,6 +268,7 @@ export class Executor {
       dataFolder: this.dataFolder,
       versions: this.versions,
       job,
+      mayRetry,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(onLogLine ? { onLogLine } : {}),
       ...(onResult ? { onResult } : {}),

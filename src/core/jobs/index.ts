@@ -33,6 +33,7 @@ export {
   jobErrors,
   jobStatistics,
 } from './job-statistics.ts'
+export { retryLater } from './retry-later.ts'
 export { type RetriedJob, retryJob } from './retry-job.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'
 export { deadAfterMs, sweepLostExecutors } from './sweep-lost-executors.ts'
