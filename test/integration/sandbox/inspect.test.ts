@@ -40,8 +40,18 @@ it('reads the fields of an object, functions as a mark', async () => {
         database: 'read',
         retries: 2,
         maxConcurrent: '1',
+        // Not known, and told, so that a misspelt field is found.
+        other: 1,
+        secret: 'x',
       },
     },
+  })
+})
+
+it('refuses a class, which nobody would make an object of', async () => {
+  expect(await inspect('export default class Sales { run() {} }')).toMatchObject({
+    status: 'failed',
+    error: { code: 'definition_error', message: expect.stringContaining('is a class') as string },
   })
 })
 

@@ -22,6 +22,13 @@ export function makeScript(p: Primordials, encode: Encode, errors: Errors, ends:
     return false
   }
   const example = 'write export default { async run(ctx, params) { … } }'
+  const isClass = (exported: unknown): boolean => {
+    try {
+      return p.indexOf(p.text(exported), 'class') === 0
+    } catch {
+      return false
+    }
+  }
   const readable = (_key: string, value: unknown): unknown => {
     if (typeof value === 'function') return { $function: true }
     if (typeof value === 'bigint') return p.text(value)
@@ -43,6 +50,7 @@ export function makeScript(p: Primordials, encode: Encode, errors: Errors, ends:
         return misdefined('the top level of the script awaits something that never comes')
       }
       if (typeof exported === 'function') {
+        if (isClass(exported)) return misdefined('the default export is a class: ' + example)
         form = 'function'
         holder = namespace
         start = (context, parameters) => p.apply(exported, undefined, [parameters, context])
@@ -64,13 +72,18 @@ export function makeScript(p: Primordials, encode: Encode, errors: Errors, ends:
     inspect(fields: string, language: string, maxChars: number): void {
       try {
         const declared = p.create(null)
-        const names = p.parse(fields) as string[]
-        for (let i = 0; i < names.length; i += 1) {
-          const name = names[i] as string
-          // The bare function declares by named exports; reading one that is absent gives undefined.
-          const value = holder[name]
-          if (value !== undefined) p.define(declared, name, value)
+        const take = (names: readonly string[]) => {
+          for (let i = 0; i < names.length; i += 1) {
+            const name = names[i] as string
+            // Reading one that is absent gives undefined.
+            const value = name === 'run' ? undefined : holder[name]
+            if (value !== undefined) p.define(declared, name, value)
+          }
         }
+        // The bare function declares by named exports, and may export other things as well. Of an
+        // object all is taken, so that a misspelt field is told and not passed over.
+        take(p.parse(fields) as string[])
+        if (form === 'object') take(p.keys(holder))
         const text = p.stringify(declared, readable) ?? '{}'
         if (text.length > maxChars) {
           throw new p.RangeError('the definition is larger than ' + maxChars + ' bytes')
