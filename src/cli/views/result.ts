@@ -4,7 +4,7 @@ import { plainText } from '../output/render.ts'
 import { renderTable } from '../output/table.ts'
 
 /** Rows of a result that is a table: an array of objects, itself or as the only array of an object. */
-export function rowsOf(result: Json): readonly JsonObject[] | undefined {
+function rowsOf(result: Json): readonly JsonObject[] | undefined {
   if (isRows(result)) return result
   if (!isObject(result)) return undefined
   const arrays = Object.values(result).filter(isRows)

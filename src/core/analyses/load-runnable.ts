@@ -44,7 +44,7 @@ export async function findRunnable(
   return toRunnable(analysis, await getVersion(context, analysis, version))
 }
 
-export function toRunnable(
+function toRunnable(
   analysis: Pick<Analysis, 'id' | 'name' | 'projectId' | 'isActive'>,
   version: AnalysisVersion,
 ): RunnableAnalysis {

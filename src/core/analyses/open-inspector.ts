@@ -1,3 +1,4 @@
+import { KilnError, isKilnError, messageOf } from '../errors/index.ts'
 import { processEntry } from '../os/index.ts'
 import { SandboxPool } from '../sandbox/index.ts'
 import type { Inspect } from './inspect-script.ts'
@@ -9,10 +10,10 @@ export interface Inspector {
 }
 
 /**
- * Starts one sandbox process. Scripts of one project may share it; each is read in an isolate of
- * its own.
+ * Starts one sandbox process for scripts of a project; each is read in an isolate of its own. Its
+ * limits are the sandbox's for inspections, far below those of jobs.
  *
- * @throws KilnError SANDBOX_FAILED.
+ * @throws KilnError SANDBOX_FAILED, also later from `inspect`.
  */
 export async function openInspector(projectId: string, signal?: AbortSignal): Promise<Inspector> {
   const pool = new SandboxPool({
@@ -21,10 +22,13 @@ export async function openInspector(projectId: string, signal?: AbortSignal): Pr
     size: 1,
     warm: 1,
   })
-  await pool.start()
+  await started(pool.start(), signal).catch(async (error: unknown) => {
+    await pool.stop()
+    throw error
+  })
   return {
     inspect: async (script) => {
-      const sandbox = await pool.acquire(projectId, signal)
+      const sandbox = await started(pool.acquire(projectId, signal), signal)
       try {
         return await sandbox.inspect(script)
       } finally {
@@ -32,5 +36,18 @@ export async function openInspector(projectId: string, signal?: AbortSignal): Pr
       }
     },
     close: () => pool.stop(),
+  }
+}
+
+/** The sandbox knows nothing of coded errors; what it rejects with says why there is none. */
+async function started<T>(starting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await starting
+  } catch (error) {
+    if (isKilnError(error) || signal?.aborted) throw error
+    throw new KilnError('SANDBOX_FAILED', `no sandbox starts: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'run npm run build if this is a clone, else install Kiln again',
+    })
   }
 }

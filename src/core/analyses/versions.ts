@@ -77,7 +77,7 @@ export function storedDefinition(json: unknown): AnalysisDefinition | null {
   return json as unknown as AnalysisDefinition
 }
 
-export function languageOf(metadata: unknown): Language | undefined {
+function languageOf(metadata: unknown): Language | undefined {
   const language = isRecord(metadata) ? metadata.language : undefined
   return language === 'javascript' || language === 'typescript' ? language : undefined
 }

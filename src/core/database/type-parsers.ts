@@ -24,7 +24,7 @@ export const typeParsers: pg.CustomTypesConfig = {
 } as pg.CustomTypesConfig
 
 /** `2026-01-02 03:04:05.678901+02` becomes `2026-01-02T01:04:05.678901Z`. */
-export function parseTimestamp(text: string): string {
+function parseTimestamp(text: string): string {
   const match =
     /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)?(?:([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?)?$/.exec(
       text,

@@ -147,7 +147,25 @@ async function encrypt(
   return { encrypted: encryptSecret(key, id, url.trim()), keyId: key.id }
 }
 
+/** Members of `ctx.datasource`, and databases that DuckDB or Kiln calls so inside a job. */
+const reservedNames = new Set([
+  'query',
+  'stream',
+  'then',
+  'main',
+  'memory',
+  'project',
+  'scratch',
+  'system',
+  'temp',
+])
+
 function requireName(name: string): void {
+  if (reservedNames.has(name)) {
+    throw new KilnError('USAGE', `"${name}" has a meaning of its own inside scripts`, {
+      hint: 'give the datasource another name',
+    })
+  }
   if (/^[a-z][a-z0-9_]{0,62}$/.test(name)) return
   throw new KilnError('USAGE', `"${name}" cannot be the name of a datasource`, {
     hint: 'use lower-case letters, digits and _, with a letter first: it is ctx.datasource.NAME in scripts',

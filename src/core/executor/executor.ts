@@ -52,6 +52,8 @@ export interface ServeCounts {
 export interface RunOptions {
   readonly timeoutMs?: number
   readonly onStart?: (jobId: string) => void
+  /** The script has ended; its outcome is written next. */
+  readonly onResult?: () => void
 }
 
 /**
@@ -74,6 +76,8 @@ export class Executor {
   private isStopping = false
   private isDraining = false
   private isDatabaseAway = false
+  /** Others declared this executor dead; it claims nothing more, and a new one must take over. */
+  isFencedOut = false
 
   constructor(context: Context, options: ExecutorOptions) {
     this.context = context
@@ -90,7 +94,7 @@ export class Executor {
       nodePath: process.execPath,
       size: options.concurrency,
       warm: 1,
-      memoryBytes: context.settings.sandboxMemoryBytes,
+      maxMemoryBytes: context.settings.sandboxMemoryBytes,
     })
     const starting = this.pool.start()
     // Handled below; until then a sandbox that does not start must not end the process.
@@ -117,10 +121,12 @@ export class Executor {
   /**
    * Inserts a job that is claimed from its first moment, and runs it.
    *
-   * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows.
+   * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows, TERMINATED
+   * when this executor stops.
    */
   async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
     const holder = await this.inTurn(async () => {
+      if (this.isStopping) throw new KilnError('TERMINATED', 'the executor stops')
       const job = await insertClaimedJob(this.context.database.queries, {
         ...input,
         executorId: this.id,
@@ -133,8 +139,8 @@ export class Executor {
 
   /**
    * Claims and runs jobs. With `untilEmpty` it returns when nothing is due and nothing runs here;
-   * else when the signal is aborted, after the running jobs have ended. Jobs that fail are outcomes
-   * of theirs, not of this.
+   * else when the signal is aborted or others declared this executor dead, after the running jobs
+   * have ended. Jobs that fail are outcomes of theirs, not of this.
    */
   async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
     const counts = { completed: 0, failed: 0, cancelled: 0 }
@@ -143,7 +149,7 @@ export class Executor {
     signal.addEventListener('abort', onAbort, { once: true })
     const running = new Set<Promise<void>>()
     try {
-      while (!this.isStopping && !signal.aborted) {
+      while (!this.isStopping && !this.isFencedOut && !signal.aborted) {
         const free = this.options.concurrency - running.size
         const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
         for (const holder of claimed) this.track(holder, running, counts)
@@ -191,6 +197,8 @@ export class Executor {
     clearTimeout(this.beatTimer)
     this.wake()
     const queries = this.context.database.queries
+    // A claim under way may bring jobs that must go back too.
+    await this.turn
     try {
       if (this.holders.size > 0) {
         await this.releaseJobs()
@@ -221,6 +229,7 @@ export class Executor {
     const { queries } = this.context.database
     try {
       const holders = await this.inTurn(async () => {
+        if (this.isStopping) return []
         await sweepLostExecutors(queries)
         const jobs = await claimJobs(queries, this.id, limit)
         return jobs.map((job) => this.hold(job))
@@ -240,7 +249,7 @@ export class Executor {
    * Enters a claimed job among the leases. In the same turn as its claim: a beat that came between
    * would take the claim for one whose reply was lost.
    */
-  private hold(job: ClaimedJob, { timeoutMs }: RunOptions = {}): LeaseHolder {
+  private hold(job: ClaimedJob, { timeoutMs, onResult }: RunOptions = {}): LeaseHolder {
     const { onLogLine } = this.options
     const holder = new LeaseHolder({
       context: this.context,
@@ -251,6 +260,7 @@ export class Executor {
       job,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(onLogLine ? { onLogLine } : {}),
+      ...(onResult ? { onResult } : {}),
       runChild: (input) => this.runInserted(input),
     })
     this.holders.set(job.leaseToken, holder)
@@ -273,7 +283,7 @@ export class Executor {
       for (const lease of reply.endedLeases) {
         this.holders.get(lease)?.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
-      if (!reply.isAlive && !this.isStopping) this.fencedOut()
+      if (!reply.isAlive && !this.isStopping) this.fenceOut()
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.
       if (!this.isDatabaseAway) {
@@ -284,9 +294,10 @@ export class Executor {
   }
 
   /** Others took this process for dead: its jobs run elsewhere, so its scripts must stop. */
-  private fencedOut(): void {
+  private fenceOut(): void {
     this.context.log.error({ executorId: this.id }, 'this executor was declared dead')
-    this.isDraining = true
+    this.isFencedOut = true
+    this.wake()
     this.abortAll(new KilnError('JOB_LOST', 'this executor was declared dead'))
   }
 

@@ -30,6 +30,8 @@ export interface LeaseHolderOptions {
   readonly job: ClaimedJob
   readonly timeoutMs?: number
   readonly onLogLine?: (line: JobLogLine) => void
+  /** The script has ended; its outcome is written next. */
+  readonly onResult?: () => void
   /** Inserts and runs a child job of this one on the same executor. */
   readonly runChild: (input: InsertedJob) => Promise<JobEnd>
 }
@@ -72,6 +74,7 @@ export class LeaseHolder {
   async run(): Promise<JobEnd> {
     try {
       const outcome = await this.runScript()
+      this.options.onResult?.()
       return await this.conclude(outcome)
     } finally {
       this.settle()

@@ -90,7 +90,7 @@ export async function revertMigration(run: MigrationRun): Promise<number> {
  * Settings of the session for one migration, so that none depends on what the one before has set
  * or on the defaults of the role.
  */
-export async function prepareSession(session: Session, policy: LockPolicy): Promise<void> {
+async function prepareSession(session: Session, policy: LockPolicy): Promise<void> {
   await session.query(`reset all;
     set standard_conforming_strings = on;
     set statement_timeout = 0;

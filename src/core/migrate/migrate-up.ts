@@ -8,7 +8,7 @@ import { selectPending } from './select-pending.ts'
 import { type MigrateContext, withSession } from './session.ts'
 
 /** Patience for another migration, backup or restore that is under way. */
-export const defaultLockTimeoutMs = 10_000
+const defaultLockTimeoutMs = 10_000
 
 export interface ChangeInput {
   /** Other than Kiln's own migrations. */

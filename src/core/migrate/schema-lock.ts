@@ -76,7 +76,7 @@ export const instantSql = (expression: string): string =>
   `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
 
 /** Who holds the lock now. */
-export async function schemaLockHolders(client: ClientBase): Promise<readonly LockHolder[]> {
+async function schemaLockHolders(client: ClientBase): Promise<readonly LockHolder[]> {
   const { rows } = await client.query<LockHolder>(
     `select
        l.pid,

@@ -2,7 +2,7 @@ import { cp, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { type RunnableAnalysis, findOrStoreAnalysis } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
-import { type DatasourceSource, addDatasource } from '../datasources/index.ts'
+import { type DatasourceSource, addDatasource, listDatasources } from '../datasources/index.ts'
 import { isKilnError } from '../errors/index.ts'
 import { fileError, packageRoot } from '../os/index.ts'
 import { createExamplePostgres } from './example-postgres.ts'
@@ -45,16 +45,13 @@ export async function setUpExamples(
   }
   onStep('datasources of real data: flights, airports, weather, bird strikes')
 
-  const url = await createExamplePostgres(context, path.join(data, 'flights.csv.gz'))
-  if (url !== undefined) {
-    await ensureDatasource(context, 'flights_db', { type: 'postgres', url })
-    onStep('a Postgres datasource with the same flights')
-  }
+  const hasPostgres = await ensurePostgres(context, path.join(data, 'flights.csv.gz'))
+  if (hasPostgres) onStep('a Postgres datasource with the same flights')
   const analyses: RunnableAnalysis[] = []
   let first: RunnableAnalysis | undefined
   for (const file of (await readdir(examples)).toSorted()) {
     if (!/\.(js|ts)$/.test(file)) continue
-    if (url === undefined && file === 'delays-by-state.js') continue
+    if (!hasPostgres && file === 'delays-by-state.js') continue
     const { analysis } = await findOrStoreAnalysis(context, path.join(examples, file), {
       projectId: exampleProject,
     })
@@ -63,7 +60,17 @@ export async function setUpExamples(
   }
   if (!first) throw fileError(new Error('it is missing'), path.join(examples, firstExample))
   onStep(`analyses: ${analyses.map((analysis) => analysis.name).join(', ')}`)
-  return { analyses, first, hasPostgres: url !== undefined }
+  return { analyses, first, hasPostgres }
+}
+
+/** The role's password is made with the datasource, so one that is there is left alone. */
+async function ensurePostgres(context: Context, flightsFile: string): Promise<boolean> {
+  const known = await listDatasources(context, { projectId: exampleProject })
+  if (known.some((datasource) => datasource.name === 'flights_db')) return true
+  const url = await createExamplePostgres(context, flightsFile)
+  if (url === undefined) return false
+  await ensureDatasource(context, 'flights_db', { type: 'postgres', url })
+  return true
 }
 
 async function ensureDatasource(

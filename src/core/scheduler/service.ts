@@ -19,20 +19,39 @@ export interface ServiceOptions {
  * @returns how many jobs ended here, by status.
  */
 export async function serve(context: Context, options: ServiceOptions): Promise<ServeCounts> {
-  const executor = new Executor(context, {
-    kind: 'service',
-    concurrency: options.concurrency,
-    programVersion: options.programVersion,
-  })
   context.log.info({ concurrency: options.concurrency }, 'Analysis Executor starting...')
+  const total = { completed: 0, failed: 0, cancelled: 0 }
+  for (;;) {
+    const executor = new Executor(context, {
+      kind: 'service',
+      concurrency: options.concurrency,
+      programVersion: options.programVersion,
+    })
+    const counts = await serveWith(executor, context, options)
+    total.completed += counts.completed
+    total.failed += counts.failed
+    total.cancelled += counts.cancelled
+    // Declared dead, as after the machine was suspended: its jobs are others' now, but this process
+    // is well, so it goes on under a new id.
+    if (!executor.isFencedOut || context.signal.aborted) return total
+  }
+}
+
+async function serveWith(
+  executor: Executor,
+  context: Context,
+  { haste, once }: ServiceOptions,
+): Promise<ServeCounts> {
+  const onHaste = () => void executor.stop()
   try {
     await executor.start()
-    options.haste.addEventListener('abort', () => void executor.stop(), { once: true })
+    haste.addEventListener('abort', onHaste, { once: true })
     context.log.info({ executorId: executor.id }, 'Job poller started')
-    return await executor.serve({ untilEmpty: options.once })
+    return await executor.serve({ untilEmpty: once })
   } catch (error) {
     throw databaseError(error, context.database.target.label)
   } finally {
+    haste.removeEventListener('abort', onHaste)
     await executor.stop()
   }
 }

@@ -342,6 +342,7 @@ describe('rows', () => {
       message: 'project "one" has no datasource "sme", did you mean "same"?',
     })
     await expect(add('one', 'No', source)).rejects.toMatchObject({ code: 'USAGE' })
+    await expect(add('one', 'query', source)).rejects.toMatchObject({ code: 'USAGE' })
     await expect(add('', 'x', source)).rejects.toMatchObject({ code: 'USAGE' })
   })
 

@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type MigrationProgress, migrateDown, migrateUp } from '../../../src/core/migrate/index.ts'
+import {
+  type MigrationProgress,
+  acquireSchemaLock,
+  migrateDown,
+  migrateUp,
+  releaseSchemaLock,
+} from '../../../src/core/migrate/index.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 import { type Fixture, createFixture, file } from './fixture.ts'
 
@@ -145,6 +151,25 @@ test('an index build waits for old transactions longer than other statements wai
   await waitUntil('it waits on', async () => (await fixture.rows(waits)).length > 0)
   await reader.query('rollback')
   expect(await running).toHaveLength(1)
+})
+
+test('builds an index while a second run waits for the lock', async () => {
+  await fixture.write({
+    '0001_index.sql': file('create index concurrently t_n on t (n);', undefined, alone),
+  })
+  const holder = await fixture.connect()
+  await acquireSchemaLock(holder, { timeoutMs: 0 })
+  const running = [up(), up()]
+  // The build waits for snapshots older than itself: one of the loser would be such.
+  await waitUntil('both wait', async () => {
+    const waiting = await fixture.rows(
+      `select from pg_stat_activity
+       where application_name = 'kiln migrate' and query like '%advisory%'`,
+    )
+    return waiting.length === 2
+  })
+  await releaseSchemaLock(holder)
+  expect((await Promise.all(running)).flat()).toHaveLength(1)
 })
 
 test('reverts without a transaction, and goes on where it stopped', async () => {

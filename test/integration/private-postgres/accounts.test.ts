@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, mkdir, readFile, readdir, stat } from 'node:fs/promises'
+import { chmod, chown, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
@@ -36,6 +36,10 @@ it.skipIf(!isRoot)("moves the state when root's data folder is closed to the acc
   expect(again.stateFolder).toBe(server.stateFolder)
   expect(await privatePostgresStatus({ dataDir })).toMatchObject({ state: 'running' })
   await query(again.connectionString, 'select from kept')
+  // Removed by hand, it is made anew in the same place.
+  await stopPrivatePostgres({ dataDir })
+  await rm(relocationFolder, { recursive: true })
+  expect((await ensure(dataDir)).stateFolder).toBe(server.stateFolder)
 })
 
 it.skipIf(!isRoot)('never gives away a folder that someone else prepared', async () => {

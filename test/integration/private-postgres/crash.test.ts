@@ -97,8 +97,11 @@ it("starts although a dead server's pid now belongs to another process of its ac
   await stopPrivatePostgres({ dataDir })
   const other = spawn('sleep', ['1000'], { stdio: 'ignore', uid, gid, cwd: '/' })
   afterThisTest(async () => void other.kill('SIGKILL'))
-  await writeFile(file, left.replace(/^\d+/, String(other.pid)))
-  await chown(file, uid, gid)
+  // The cluster and its socket have a lock file each, of the same form.
+  for (const lock of [file, path.join(server.socketFolder, '.s.PGSQL.5432.lock')]) {
+    await writeFile(lock, left.replace(/^\d+/, String(other.pid)))
+    await chown(lock, uid, gid)
+  }
   expect(await stopPrivatePostgres({ dataDir })).toBe(false)
   expect(isProcessRunning(other.pid ?? 0)).toBe(true)
   const again = await ensure(dataDir)

@@ -79,6 +79,7 @@ it('uses a short folder when the path is too long for a socket', async () => {
   } finally {
     await stopPrivatePostgres({ dataDir })
   }
+  await expect(stat(server.socketFolder)).rejects.toThrow('ENOENT')
 })
 
 it('removes what a maker that died half way has left, but not what may still be in the making', async () => {

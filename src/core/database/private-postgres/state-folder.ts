@@ -44,7 +44,8 @@ export async function createStateFolder(
 ): Promise<Layout> {
   await ensureDataFolder(dataDir)
   const found = await findLayout(dataDir)
-  const isNew = found.stateFolder === homeFolder(dataDir) && !(await fileExists(found.pgdata))
+  const isAtHome = found.stateFolder === homeFolder(dataDir)
+  const isNew = isAtHome && !(await fileExists(found.pgdata))
   if (isNew && account && !(await canEnter(dataDir, account))) {
     const name = createHash('sha256')
       .update(await realpath(dataDir))
@@ -57,6 +58,8 @@ export async function createStateFolder(
     await makeFolder(homeFolder(dataDir), 0o700)
     await writeFileAtomically(locationFile(dataDir), `${stateFolder}\n`)
   } else {
+    // Passable again in case someone has removed it.
+    if (!isAtHome) await makeFolder(path.dirname(found.stateFolder), 0o711)
     await makeFolder(found.stateFolder, 0o700, account)
   }
   const layout = await findLayout(dataDir)

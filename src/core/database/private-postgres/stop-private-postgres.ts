@@ -1,3 +1,4 @@
+import { rmdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { KilnError, errorCodeOf } from '../../errors/index.ts'
 import { isProcessRunning, systemClock } from '../../os/index.ts'
@@ -46,6 +47,10 @@ export async function stopPrivatePostgres(options: StopPrivatePostgresOptions): 
       )
     }
     await delay(10)
+  }
+  if (probe.file.socketFolder !== layout.socketFolder) {
+    // The short folder that a long path asks for; a server that has started since keeps it.
+    await rmdir(probe.file.socketFolder).catch(() => undefined)
   }
   return true
 }
