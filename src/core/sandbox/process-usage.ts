@@ -43,8 +43,11 @@ export class UsageReader {
   read(): ProcessUsage | undefined {
     const [statm = -1, stat = -1, mainThread = -1] = this.descriptors
     try {
+      const residentBytes = Number(this.text(statm).split(' ')[1]) * pageBytes
+      // Ended, and not yet waited for.
+      if (residentBytes === 0) return undefined
       return {
-        residentBytes: Number(this.text(statm).split(' ')[1]) * pageBytes,
+        residentBytes,
         cpuMs: this.cpuMs(stat),
         mainThreadCpuMs: this.cpuMs(mainThread),
       }

@@ -88,9 +88,10 @@ export class SandboxProcess {
     return this.child.pid ?? 0
   }
 
-  /** False from the moment it is killed. */
+  /** False from the moment it is killed, and before its end has come to us as an event. */
   get isAlive(): boolean {
-    return !this.isGone && !this.isKilled
+    if (this.isGone || this.isKilled) return false
+    return this.usage === undefined || this.usage.read() !== undefined
   }
 
   /** Undefined where the system does not tell. */

@@ -8,7 +8,7 @@ import { body, errorOf, isProcessAlive, openPool, resultOf, runScript } from './
 
 const fixturePath = path.join(import.meta.dirname, 'fixture.ts')
 /** Without util-linux a busy process outlives its owner until its own limits. */
-const hasSetpriv = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0
+const hasSetpriv = spawnSync('/bin/sh', ['-c', 'setpriv --pdeathsig KILL true']).status === 0
 
 let pool: SandboxPool
 const open = async (options: Parameters<typeof openPool>[0] = {}): Promise<SandboxPool> => {
