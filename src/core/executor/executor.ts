@@ -22,6 +22,7 @@ import {
   processEntry,
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
+import { clearJobFolders } from './clear-job-folders.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
@@ -67,13 +68,15 @@ export class Executor {
   private readonly holders = new Map<string, LeaseHolder>()
   private readonly versions: VersionCache
   private readonly wakeUps = new Set<() => void>()
-  private pool!: SandboxPool
+  private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
-  private listener!: Listener
+  private listener: Listener | undefined
   private beatTimer: NodeJS.Timeout | undefined
   /** Claims and beats take turns: a beat that overtook a claim would give its jobs back. */
   private turn: Promise<unknown> = Promise.resolve()
   private isStopping = false
+  /** A notification came while nobody waited for one, as during a claim. */
+  private wasWoken = false
   private isDraining = false
   private isDatabaseAway = false
   /** Others declared this executor dead; it claims nothing more, and a new one must take over. */
@@ -108,6 +111,7 @@ export class Executor {
       concurrency: options.concurrency,
       programVersion: options.programVersion,
     })
+    await this.clearFolders()
     this.listener = new Listener({
       target: context.database.target,
       applicationName: 'kiln executor listener',
@@ -122,6 +126,16 @@ export class Executor {
       })
     })
     this.scheduleBeat()
+  }
+
+  /** Best effort: a folder that cannot be deleted must not keep jobs from running. */
+  private async clearFolders(): Promise<void> {
+    const { clock, database, log } = this.context
+    await clearJobFolders(database.queries, this.dataFolder, clock.now()).catch(
+      (error: unknown) => {
+        log.warn({ error: messageOf(error) }, 'cannot delete the folders of ended jobs')
+      },
+    )
   }
 
   /**
@@ -158,10 +172,10 @@ export class Executor {
       while (!this.isStopping && !this.isFencedOut && !signal.aborted) {
         const free = this.options.concurrency - running.size
         const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
-        for (const holder of claimed) this.track(holder, running, counts)
-        if (claimed.length === 0 && running.size === 0 && options.untilEmpty) break
+        for (const holder of claimed ?? []) this.track(holder, running, counts)
+        if (claimed?.length === 0 && running.size === 0 && options.untilEmpty) break
         // A full batch may have left more behind: ask again at once.
-        if (claimed.length < free || claimed.length === 0) await this.nextWake()
+        if (!claimed || claimed.length < free || claimed.length === 0) await this.nextWake()
       }
       await Promise.all(running)
     } finally {
@@ -202,21 +216,23 @@ export class Executor {
     this.isStopping = true
     clearTimeout(this.beatTimer)
     this.wake()
-    const queries = this.context.database.queries
-    // A claim under way may bring jobs that must go back too.
-    await this.turn
     try {
-      if (this.holders.size > 0) {
-        await this.releaseJobs()
-        this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
-        await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
-      }
-      await retireExecutor(queries, this.id)
+      // In turn: a claim under way may bring jobs that must go back too.
+      await this.inTurn(() => this.signOff())
     } catch (error) {
       // Without the database the row stays; others find this process gone and take its jobs.
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
     }
-    await Promise.allSettled([this.pool.stop(), this.listener.stop()])
+    await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
+  }
+
+  private async signOff(): Promise<void> {
+    if (this.holders.size > 0) {
+      await this.releaseJobs()
+      this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
+      await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
+    }
+    await retireExecutor(this.context.database.queries, this.id)
   }
 
   /** A job that only this command may run is cancelled; others may have the queue's jobs. */
@@ -231,7 +247,8 @@ export class Executor {
     }
   }
 
-  private async claim(limit: number): Promise<LeaseHolder[]> {
+  /** Undefined when the database did not answer: then nobody knows whether the queue is empty. */
+  private async claim(limit: number): Promise<LeaseHolder[] | undefined> {
     const { queries } = this.context.database
     try {
       const holders = await this.inTurn(async () => {
@@ -247,7 +264,7 @@ export class Executor {
     } catch (error) {
       if (!isConnectionLost(error)) throw error
       this.context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
-      return []
+      return undefined
     }
   }
 
@@ -261,10 +278,12 @@ export class Executor {
     { timeoutMs, onResult }: RunOptions = {},
   ): LeaseHolder {
     const { onLogLine } = this.options
+    const { pool } = this
+    if (!pool) throw new Error('the executor has not started')
     const holder = new LeaseHolder({
       context: this.context,
       executorId: this.id,
-      pool: this.pool,
+      pool,
       dataFolder: this.dataFolder,
       versions: this.versions,
       job,
@@ -314,7 +333,7 @@ export class Executor {
 
   private scheduleBeat(): void {
     if (this.isStopping) return
-    const delay = this.listener.isListening ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
+    const delay = this.listener?.isListening ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
     this.beatTimer = setTimeout(() => void this.beat().then(() => this.scheduleBeat()), delay)
   }
 
@@ -325,18 +344,24 @@ export class Executor {
   }
 
   private wake(): void {
+    this.wasWoken = true
     for (const wakeUp of this.wakeUps) wakeUp()
     this.wakeUps.clear()
   }
 
   /** Resolves when a job may have come or ended, at the latest after the poll interval. */
   private nextWake(): Promise<void> {
+    if (this.wasWoken) {
+      this.wasWoken = false
+      return Promise.resolve()
+    }
     return new Promise((resolve) => {
-      const timer = setTimeout(done, this.context.settings.pollIntervalMs)
-      function done() {
+      const done = () => {
         clearTimeout(timer)
+        this.wasWoken = false
         resolve()
       }
+      const timer = setTimeout(done, this.context.settings.pollIntervalMs)
       this.wakeUps.add(done)
     })
   }

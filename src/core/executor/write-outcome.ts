@@ -8,7 +8,7 @@ import {
   retryLater,
 } from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
-import { type StoredResult, isInline, storeResult } from '../results/index.ts'
+import { type StoredResult, discardResult, isInline, storeResult } from '../results/index.ts'
 import type { JobEnd } from './job-end.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { RunOutcome } from './run-job.ts'
@@ -63,7 +63,9 @@ export async function writeOutcome(
   const written = await retry(() =>
     write(options, { status: 'completed', resultText: outcome.resultText, stored }),
   )
-  return written ? { status: 'completed', jobId, resultText: outcome.resultText } : undefined
+  if (written) return { status: 'completed', jobId, resultText: outcome.resultText }
+  if (stored) await discardResult(options.dataFolder, stored)
+  return undefined
 }
 
 type Ending =

@@ -21,6 +21,7 @@ export { type JobAttempt, getJob, listAttempts } from './get-job.ts'
 export { handBackJobs } from './hand-back-jobs.ts'
 export { type ClaimedJobInput, insertClaimedJob } from './insert-claimed-job.ts'
 export { type Job, type JobStatus, finalStatuses, jobStatuses } from './job.ts'
+export { jobError, worstJobError } from './job-error.ts'
 export { type JobLogLine, appendJobLogs, readAllJobLogs, readJobLogs } from './job-logs.ts'
 export { type JobFilter, type JobPage, listJobs } from './list-jobs.ts'
 export {

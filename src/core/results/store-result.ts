@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
@@ -33,19 +33,20 @@ export function isInline(resultText: string): boolean {
 }
 
 /**
- * Writes a result as a compressed file, whole or not at all. The row that names it is written by
+ * Writes a result as a compressed file, whole or not at all. Each attempt has a file of its own, so
+ * that an executor that was declared dead cannot touch the result of its successor. The row that names it is written by
  * the caller with the job's outcome: if we die between, the file is an orphan that cleanup removes.
  *
  * @throws KilnError DISK_FULL, PERMISSION_DENIED.
  */
 export async function storeResult(
   folder: DataFolder,
-  job: { readonly id: string; readonly startedAt: string },
+  job: { readonly id: string; readonly attempt: number; readonly startedAt: string },
   resultText: string,
 ): Promise<StoredResult> {
   const bytes = await promisify(gzip)(resultText, { level: 1 })
   const day = job.startedAt.slice(0, 10).split('-')
-  const storagePath = path.posix.join('results', ...day, `${job.id}.json.gz`)
+  const storagePath = path.posix.join('results', ...day, `${job.id}-${job.attempt}.json.gz`)
   const file = path.join(folder.path, storagePath)
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
@@ -60,4 +61,9 @@ export async function storeResult(
     rowCount: null,
     dataFolderId: folder.id,
   }
+}
+
+/** Deletes a file whose job was no longer ours when it was written; one that is gone is no error. */
+export async function discardResult(folder: DataFolder, stored: StoredResult): Promise<void> {
+  await rm(path.join(folder.path, stored.storagePath), { force: true })
 }
