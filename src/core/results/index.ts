@@ -3,4 +3,10 @@
  * checksum. Reading gives the same JSON either way.
  */
 export { readResult } from './read-result.ts'
-export { type StoredResult, inlineLimitBytes, isInline, storeResult } from './store-result.ts'
+export {
+  type StoredResult,
+  discardResult,
+  inlineLimitBytes,
+  isInline,
+  storeResult,
+} from './store-result.ts'
