@@ -79,6 +79,7 @@ export class Executor {
   private wasWoken = false
   private isDraining = false
   private isDatabaseAway = false
+  private isBeatWaiting = false
   /** Others declared this executor dead; it claims nothing more, and a new one must take over. */
   isFencedOut = false
 
@@ -198,7 +199,11 @@ export class Executor {
         const { jobId } = holder
         this.context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
       })
-      .finally(() => running.delete(done))
+      .finally(() => {
+        // The slot first, or whoever wakes up finds none free and sleeps on.
+        running.delete(done)
+        this.wake()
+      })
     running.add(done)
   }
 
@@ -294,19 +299,19 @@ export class Executor {
       runChild: (input) => this.runInserted(input),
     })
     this.holders.set(job.leaseToken, holder)
-    void holder.ended.then(() => {
-      this.holders.delete(job.leaseToken)
-      this.wake()
-    })
+    void holder.ended.then(() => this.holders.delete(job.leaseToken))
     return holder
   }
 
   private async beat(): Promise<void> {
-    if (this.isStopping) return
+    // One that waits for its turn will see what this one would: many cancels make one beat.
+    if (this.isStopping || this.isBeatWaiting) return
+    this.isBeatWaiting = true
     try {
-      const reply = await this.inTurn(() =>
-        beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()]),
-      )
+      const reply = await this.inTurn(() => {
+        this.isBeatWaiting = false
+        return beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()])
+      })
       if (this.isDatabaseAway) this.context.log.info({}, 'the database is back')
       this.isDatabaseAway = false
       this.isDraining = reply.isDraining

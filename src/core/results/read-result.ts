@@ -76,16 +76,18 @@ async function readStored(
       hint: 'restore it from a backup, or run the analysis again',
     })
   })
-  if (createHash('sha256').update(bytes).digest('hex') !== stored.checksum) {
-    throw new KilnError(
-      'RESULT_UNAVAILABLE',
-      `the result file of job ${jobId} is damaged: ${file}`,
-      {
-        hint: 'restore it from a backup, or run the analysis again',
-      },
-    )
-  }
-  return (await promisify(gunzip)(bytes)).toString('utf8')
+  const damaged = (cause?: unknown) =>
+    new KilnError('RESULT_UNAVAILABLE', `the result file of job ${jobId} is damaged: ${file}`, {
+      hint: 'restore it from a backup, or run the analysis again',
+      cause,
+    })
+  if (createHash('sha256').update(bytes).digest('hex') !== stored.checksum) throw damaged()
+  return promisify(gunzip)(bytes).then(
+    (text) => text.toString('utf8'),
+    (error: unknown) => {
+      throw damaged(error)
+    },
+  )
 }
 
 function requireCompleted(job: Job): void {

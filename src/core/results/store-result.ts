@@ -33,9 +33,10 @@ export function isInline(resultText: string): boolean {
 }
 
 /**
- * Writes a result as a compressed file, whole or not at all. Each attempt has a file of its own, so
- * that an executor that was declared dead cannot touch the result of its successor. The row that names it is written by
+ * Writes a result as a compressed file, whole or not at all. The row that names it is written by
  * the caller with the job's outcome: if we die between, the file is an orphan that cleanup removes.
+ * Each attempt has a file of its own, since one whose executor was taken for dead may still write
+ * when the next has completed.
  *
  * @throws KilnError DISK_FULL, PERMISSION_DENIED.
  */
@@ -63,7 +64,7 @@ export async function storeResult(
   }
 }
 
-/** Deletes a file whose job was no longer ours when it was written; one that is gone is no error. */
+/** Deletes a stored result that no row came to name. What cannot be deleted is left to cleanup. */
 export async function discardResult(folder: DataFolder, stored: StoredResult): Promise<void> {
-  await rm(path.join(folder.path, stored.storagePath), { force: true })
+  await rm(path.join(folder.path, stored.storagePath), { force: true }).catch(() => undefined)
 }

@@ -104,7 +104,7 @@ it.each([
   const { pool } = test.context.database
   const analysisId = await insertAnalysis(
     pool,
-    `export default async (params, ctx) => { ctx.log('begun'); ctx.metadata.get('sends the line'); ${body}; return 'late' }`,
+    `export default async (params, ctx) => { ctx.log('begun'); await ctx.metadata.get('sends the line'); ${body}; return 'late' }`,
   )
   const jobId = await insertJob(pool, analysisId)
   const service = startKiln(['serve-scheduler', '--once', '--no-http', '--json'], options)
