@@ -117,7 +117,8 @@ async function definitionOf(
   const read = await sandbox.inspect(analysis.script)
   if (read.status === 'failed' && !ownErrors.has(read.error.code)) {
     // Bad luck, or a machine too busy: this job fails, the version is read again by the next.
-    throw new RefusedJob(read.error.code, `cannot read the script: ${read.error.message}`)
+    const code = read.error.code === 'sandbox_crashed' ? 'sandbox_crashed' : 'definition_error'
+    throw new RefusedJob(code, `cannot read the script: ${read.error.message}`)
   }
   const inspection = await validateInspection(read)
   const store = (found: Parameters<typeof storeDefinition>[3]) =>
