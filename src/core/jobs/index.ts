@@ -5,6 +5,7 @@
 export { type BeatReply, beatExecutor } from './beat-executor.ts'
 export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
+export { checkRequest } from './check-request.ts'
 export { type EnqueueAnalysisInput, enqueueAnalysis } from './enqueue-analysis.ts'
 export { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
 export { type ExecutorRegistration, registerExecutor, retireExecutor } from './executor-rows.ts'
