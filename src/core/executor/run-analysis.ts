@@ -1,7 +1,7 @@
-import { type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
+import type { RunnableAnalysis } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { databaseError } from '../database/index.ts'
-import { type JobLogLine, cancelJob, sweepLostExecutors } from '../jobs/index.ts'
+import { type JobLogLine, cancelJob, checkRequest, sweepLostExecutors } from '../jobs/index.ts'
 import { Executor } from './executor.ts'
 import type { JobEnd } from './job-end.ts'
 
@@ -24,18 +24,12 @@ export interface RunAnalysisInput {
  * claimed. Aborting the context's signal cancels it. If this process dies the job becomes `failed`
  * with `executor_lost`, found by the next command that looks at jobs.
  *
- * @throws KilnError PARAMETER_INVALID before a job exists, LIMITS_FULL, or a database error.
+ * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID before a job exists, LIMITS_FULL, or a database error.
  */
 export async function runAnalysis(context: Context, input: RunAnalysisInput): Promise<JobEnd> {
   const { analysis } = input
   const { queries } = context.database
-  if (analysis.definition) {
-    // Only to refuse early; the executor resolves again, at the job's own instant.
-    resolveParameters(analysis.definition, input.parameters, {
-      now: new Date(context.clock.now()).toISOString(),
-      timezone: 'UTC',
-    })
-  }
+  checkRequest(context, analysis, input.parameters)
   await sweepLostExecutors(queries)
   const executor = new Executor(context, {
     kind: 'one_shot',

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import { isJsonbText } from '../database/index.ts'
 import { type DataFolder, fileError, writeFileAtomically } from '../os/index.ts'
 
 /** Results above this are files: a larger row slows every scan of the queue's table. */
@@ -21,15 +22,11 @@ export interface StoredResult {
 }
 
 /**
- * True when a result fits into the job row as it is. Postgres' jsonb holds neither NUL nor half a
- * surrogate pair, so text with one goes to a file however short it is.
+ * True when a result fits into the job row as it is. Text that jsonb does not hold goes to a file
+ * however short it is.
  */
 export function isInline(resultText: string): boolean {
-  return (
-    Buffer.byteLength(resultText) <= inlineLimitBytes &&
-    !/\\u0000|\\ud[89a-f]/i.test(resultText) &&
-    resultText.isWellFormed()
-  )
+  return Buffer.byteLength(resultText) <= inlineLimitBytes && isJsonbText(resultText)
 }
 
 /**
