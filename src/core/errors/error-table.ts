@@ -124,6 +124,7 @@ export const errorTable = {
   JOB_NOT_FINISHED: define(exitCodes.no, 'the job has not finished'),
   WAIT_TIMEOUT: define(exitCodes.waitTimeout, 'the time to wait ran out, the job goes on', true),
   LIMITS_FULL: define(exitCodes.temporary, 'a concurrency limit leaves no room now', true),
+  RESULT_MISSING: define(exitCodes.data, 'the job has no result to compare'),
   RESULT_UNAVAILABLE: define(exitCodes.io, 'the stored result cannot be read here'),
   SANDBOX_FAILED: define(exitCodes.software, 'a sandbox process does not start'),
 
