@@ -1,6 +1,7 @@
 import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
+import { jobError } from '../../cli/views/job-end.ts'
 import { resultOutput } from '../../cli/views/result.ts'
 import { getJob, sweepLostExecutors } from '../../core/jobs/index.ts'
 import { readResult } from '../../core/results/index.ts'
@@ -17,6 +18,8 @@ export default class JobResult extends KilnCommand<typeof JobResult> {
     [1, 'the job has not finished'],
     [20, 'the job failed and has no result'],
     [21, 'the job was cancelled and has no result'],
+    [22, 'the job hit a limit and has no result'],
+    [23, 'the executor of the job died'],
     [66, 'there is no such job'],
     [74, 'the stored result cannot be read here'],
   ] as const
@@ -26,6 +29,8 @@ export default class JobResult extends KilnCommand<typeof JobResult> {
     const context = await this.context()
     await sweepLostExecutors(context.database.queries)
     const job = await getJob(context, this.args.id)
+    const error = jobError(job)
+    if (error) throw error
     return resultOutput(job.id, await readResult(context, job), this.asksForTable)
   }
 }
