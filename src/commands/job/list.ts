@@ -3,8 +3,8 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import { listFlags } from '../../cli/flags/list.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { plainText } from '../../cli/output/render.ts'
-import { jobColumns, jobJson } from '../../cli/views/job.ts'
-import { jobStatuses, listJobs, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { jobColumns } from '../../cli/views/job.ts'
+import { jobJson, jobStatuses, listJobs, sweepLostExecutors } from '../../core/jobs/index.ts'
 
 export default class JobList extends KilnCommand<typeof JobList> {
   static override summary = 'List jobs, newest first.'

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Context } from '../context.ts'
 import { Listener, isConnectionLost } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
+import { ExecutorMeter } from '../metrics/index.ts'
 import {
   type ClaimedJob,
   type JobLogLine,
@@ -25,6 +26,7 @@ import { SandboxPool } from '../sandbox/index.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
+import type { ExecutorActivity } from './activity.ts'
 import { VersionCache } from './version-cache.ts'
 
 /** How often the heartbeat is written. Four may fail before others take the executor for dead. */
@@ -65,6 +67,10 @@ export class Executor {
   private readonly holders = new Map<string, LeaseHolder>()
   private readonly versions: VersionCache
   private readonly wakeUps = new Set<() => void>()
+  private readonly meter = new ExecutorMeter()
+  /** When its loops last went round, by the monotonic clock. */
+  private lastPassAt = 0
+  private lastBeatAt = 0
   private pool!: SandboxPool
   private dataFolder!: DataFolder
   private listener!: Listener
@@ -72,6 +78,7 @@ export class Executor {
   /** Claims and beats take turns: a beat that overtook a claim would give its jobs back. */
   private turn: Promise<unknown> = Promise.resolve()
   private isStopping = false
+  private stopped: Promise<void> | undefined
   private isDraining = false
   private isDatabaseAway = false
 
@@ -79,6 +86,17 @@ export class Executor {
     this.context = context
     this.options = options
     this.versions = new VersionCache(context)
+  }
+
+  /** How it does, for those who watch over it. */
+  get activity(): ExecutorActivity {
+    const now = this.context.clock.monotonic()
+    return {
+      runningJobs: this.holders.size,
+      isDraining: this.isDraining,
+      passAgeMs: now - this.lastPassAt,
+      beatAgeMs: now - this.lastBeatAt,
+    }
   }
 
   /** Registers in the database, starts sandboxes, listens and begins to beat. */
@@ -111,6 +129,7 @@ export class Executor {
       onNotification: (channel) => (channel === 'kiln_cancel' ? void this.beat() : this.wake()),
     })
     await Promise.all([starting, this.listener.start()])
+    this.lastPassAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
   }
 
@@ -128,7 +147,7 @@ export class Executor {
       return this.hold(job, options)
     })
     options.onStart?.(holder.jobId)
-    return holder.run()
+    return this.runHeld(holder)
   }
 
   /**
@@ -144,6 +163,7 @@ export class Executor {
     const running = new Set<Promise<void>>()
     try {
       while (!this.isStopping && !signal.aborted) {
+        this.lastPassAt = this.context.clock.monotonic()
         const free = this.options.concurrency - running.size
         const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
         for (const holder of claimed) this.track(holder, running, counts)
@@ -163,8 +183,7 @@ export class Executor {
     running: Set<Promise<void>>,
     counts: { -readonly [Key in keyof ServeCounts]: number },
   ): void {
-    const done = holder
-      .run()
+    const done = this.runHeld(holder)
       .then((end) => {
         if (end.status !== 'lost') counts[end.status] += 1
       })
@@ -176,6 +195,14 @@ export class Executor {
     running.add(done)
   }
 
+  private async runHeld(holder: LeaseHolder): Promise<JobEnd> {
+    const startedAt = this.context.clock.monotonic()
+    const end = await holder.run()
+    const tookMs = this.context.clock.monotonic() - startedAt
+    if (end.status !== 'lost') this.meter.observe('job_duration_seconds', tookMs / 1000)
+    return end
+  }
+
   /** Cancels the script of every running job here; their rows say why when the caller has set it. */
   abortAll(reason: Error): void {
     for (const holder of this.holders.values()) holder.abort(reason)
@@ -183,10 +210,13 @@ export class Executor {
 
   /**
    * Stops: running jobs go back to the queue, sandboxes end, the executor's row is closed. Safe to
-   * call twice.
+   * call twice; each call waits for the end.
    */
-  async stop(): Promise<void> {
-    if (this.isStopping) return
+  stop(): Promise<void> {
+    return (this.stopped ??= this.stopOnce())
+  }
+
+  private async stopOnce(): Promise<void> {
     this.isStopping = true
     clearTimeout(this.beatTimer)
     this.wake()
@@ -197,6 +227,8 @@ export class Executor {
         this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
         await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
       }
+      // Before the row is closed: an ended executor's counters are not written any more.
+      await this.meter.save(queries, this.id)
       await retireExecutor(queries, this.id)
     } catch (error) {
       // Without the database the row stays; others find this process gone and take its jobs.
@@ -222,7 +254,9 @@ export class Executor {
     try {
       const holders = await this.inTurn(async () => {
         await sweepLostExecutors(queries)
+        const startedAt = this.context.clock.monotonic()
         const jobs = await claimJobs(queries, this.id, limit)
+        this.measureClaim(jobs, this.context.clock.monotonic() - startedAt)
         return jobs.map((job) => this.hold(job))
       })
       if (holders.length > 0) {
@@ -233,6 +267,14 @@ export class Executor {
       if (!isConnectionLost(error)) throw error
       this.context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
       return []
+    }
+  }
+
+  private measureClaim(jobs: readonly ClaimedJob[], tookMs: number): void {
+    // A claim that finds nothing says little, and would make every idle heartbeat write counters.
+    if (jobs.length > 0) this.meter.observe('claim_duration_seconds', tookMs / 1000)
+    for (const { startedAt, dueAt } of jobs) {
+      this.meter.observe('job_wait_seconds', (Date.parse(startedAt) - Date.parse(dueAt)) / 1000)
     }
   }
 
@@ -263,6 +305,7 @@ export class Executor {
 
   private async beat(): Promise<void> {
     if (this.isStopping) return
+    this.lastBeatAt = this.context.clock.monotonic()
     try {
       const reply = await this.inTurn(() =>
         beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()]),
@@ -274,6 +317,7 @@ export class Executor {
         this.holders.get(lease)?.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
       if (!reply.isAlive && !this.isStopping) this.fencedOut()
+      await this.meter.save(this.context.database.queries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.
       if (!this.isDatabaseAway) {

@@ -1,13 +1,14 @@
 import { type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
-import { type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
+import { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
 import { sweepLostExecutors } from './sweep-lost-executors.ts'
 
-export interface EnqueueAnalysisInput {
+export interface EnqueueAnalysisInput extends Pick<
+  EnqueueInput,
+  'triggeredBy' | 'idempotencyKey' | 'priority' | 'runAt'
+> {
   readonly analysis: RunnableAnalysis
   readonly parameters: Readonly<Record<string, unknown>>
-  readonly triggeredBy: string
-  readonly idempotencyKey?: string
 }
 
 /**
@@ -20,7 +21,7 @@ export async function enqueueAnalysis(
   context: Pick<Context, 'database' | 'clock'>,
   input: EnqueueAnalysisInput,
 ): Promise<EnqueuedJob> {
-  const { analysis, parameters } = input
+  const { analysis, parameters, ...rest } = input
   if (analysis.definition) {
     resolveParameters(analysis.definition, parameters, {
       now: new Date(context.clock.now()).toISOString(),
@@ -32,7 +33,6 @@ export async function enqueueAnalysis(
     analysisId: analysis.id,
     versionNumber: analysis.versionNumber,
     parameters,
-    triggeredBy: input.triggeredBy,
-    ...(input.idempotencyKey === undefined ? {} : { idempotencyKey: input.idempotencyKey }),
+    ...rest,
   })
 }
