@@ -35,3 +35,16 @@ export function jobError(
       return new KilnError('JOB_NOT_FINISHED', `job ${job.id} is ${job.status}`, { details })
   }
 }
+
+/** Worst last: what a script should hear of first when several jobs went wrong. */
+const severity: readonly string[] = ['JOB_CANCELLED', 'JOB_LOST', 'JOB_LIMIT', 'JOB_FAILED']
+
+/** The error of the job that went worst; undefined when all completed. */
+export function worstJobError(
+  jobs: readonly Parameters<typeof jobError>[0][],
+): KilnError | undefined {
+  return jobs
+    .map(jobError)
+    .filter((error) => error !== undefined)
+    .sort((a, b) => severity.indexOf(b.code) - severity.indexOf(a.code))[0]
+}

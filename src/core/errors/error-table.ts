@@ -51,6 +51,8 @@ export const errorTable = {
   ),
   INTERRUPTED: define(exitCodes.interrupted, 'SIGINT ended the command'),
   TERMINATED: define(exitCodes.terminated, 'SIGTERM ended the command'),
+  PARTIAL: define(exitCodes.partial, 'some items of the command failed, each is named'),
+  NOT_DONE: define(exitCodes.no, 'the command ran and could not do what was asked'),
   INTERNAL: define(exitCodes.software, 'a defect in Kiln'),
 
   // Settings and the machine.

@@ -22,7 +22,7 @@ import {
   openDataFolder,
   processEntry,
 } from '../os/index.ts'
-import { SandboxPool } from '../sandbox/index.ts'
+import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
@@ -54,6 +54,8 @@ export interface ServeCounts {
 export interface RunOptions {
   readonly timeoutMs?: number
   readonly onStart?: (jobId: string) => void
+  /** The script has ended; its outcome is written next. */
+  readonly onResult?: () => void
 }
 
 /**
@@ -81,6 +83,8 @@ export class Executor {
   private stopped: Promise<void> | undefined
   private isDraining = false
   private isDatabaseAway = false
+  /** Others declared this executor dead; it claims nothing more, and a new one must take over. */
+  isFencedOut = false
 
   constructor(context: Context, options: ExecutorOptions) {
     this.context = context
@@ -93,7 +97,7 @@ export class Executor {
     const now = this.context.clock.monotonic()
     return {
       runningJobs: this.holders.size,
-      isDraining: this.isDraining,
+      isDraining: this.isDraining || this.isFencedOut,
       passAgeMs: now - this.lastPassAt,
       beatAgeMs: now - this.lastBeatAt,
     }
@@ -108,7 +112,7 @@ export class Executor {
       nodePath: process.execPath,
       size: options.concurrency,
       warm: 1,
-      memoryBytes: context.settings.sandboxMemoryBytes,
+      maxMemoryBytes: context.settings.sandboxMemoryBytes,
     })
     const starting = this.pool.start()
     // Handled below; until then a sandbox that does not start must not end the process.
@@ -128,7 +132,13 @@ export class Executor {
       channels: ['kiln_jobs', 'kiln_cancel'],
       onNotification: (channel) => (channel === 'kiln_cancel' ? void this.beat() : this.wake()),
     })
-    await Promise.all([starting, this.listener.start()])
+    await Promise.all([starting, this.listener.start()]).catch((error: unknown) => {
+      if (!(error instanceof SandboxUnavailableError)) throw error
+      throw new KilnError('SANDBOX_FAILED', error.message, {
+        hint: 'check that this account may start the Node of Kiln, and its memory limits',
+        cause: error,
+      })
+    })
     this.lastPassAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
   }
@@ -136,15 +146,17 @@ export class Executor {
   /**
    * Inserts a job that is claimed from its first moment, and runs it.
    *
-   * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows.
+   * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows, TERMINATED
+   * when this executor stops.
    */
   async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
     const holder = await this.inTurn(async () => {
+      if (this.isStopping) throw new KilnError('TERMINATED', 'the executor stops')
       const job = await insertClaimedJob(this.context.database.queries, {
         ...input,
         executorId: this.id,
       })
-      return this.hold(job, options)
+      return this.hold(job, false, options)
     })
     options.onStart?.(holder.jobId)
     return this.runHeld(holder)
@@ -152,8 +164,8 @@ export class Executor {
 
   /**
    * Claims and runs jobs. With `untilEmpty` it returns when nothing is due and nothing runs here;
-   * else when the signal is aborted, after the running jobs have ended. Jobs that fail are outcomes
-   * of theirs, not of this.
+   * else when the signal is aborted or others declared this executor dead, after the running jobs
+   * have ended. Jobs that fail are outcomes of theirs, not of this.
    */
   async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
     const counts = { completed: 0, failed: 0, cancelled: 0 }
@@ -162,7 +174,7 @@ export class Executor {
     signal.addEventListener('abort', onAbort, { once: true })
     const running = new Set<Promise<void>>()
     try {
-      while (!this.isStopping && !signal.aborted) {
+      while (!this.isStopping && !this.isFencedOut && !signal.aborted) {
         this.lastPassAt = this.context.clock.monotonic()
         const free = this.options.concurrency - running.size
         const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
@@ -185,7 +197,7 @@ export class Executor {
   ): void {
     const done = this.runHeld(holder)
       .then((end) => {
-        if (end.status !== 'lost') counts[end.status] += 1
+        if (end.status in counts) counts[end.status as keyof ServeCounts] += 1
       })
       .catch((error: unknown) => {
         const { jobId } = holder
@@ -198,8 +210,7 @@ export class Executor {
   private async runHeld(holder: LeaseHolder): Promise<JobEnd> {
     const startedAt = this.context.clock.monotonic()
     const end = await holder.run()
-    const tookMs = this.context.clock.monotonic() - startedAt
-    if (end.status !== 'lost') this.meter.observe('job_duration_seconds', tookMs / 1000)
+    this.meter.jobEnded(end.status, this.context.clock.monotonic() - startedAt)
     return end
   }
 
@@ -221,6 +232,8 @@ export class Executor {
     clearTimeout(this.beatTimer)
     this.wake()
     const queries = this.context.database.queries
+    // A claim under way may bring jobs that must go back too.
+    await this.turn
     try {
       if (this.holders.size > 0) {
         await this.releaseJobs()
@@ -253,11 +266,12 @@ export class Executor {
     const { queries } = this.context.database
     try {
       const holders = await this.inTurn(async () => {
+        if (this.isStopping) return []
         await sweepLostExecutors(queries)
         const startedAt = this.context.clock.monotonic()
         const jobs = await claimJobs(queries, this.id, limit)
-        this.measureClaim(jobs, this.context.clock.monotonic() - startedAt)
-        return jobs.map((job) => this.hold(job))
+        this.meter.claimed(jobs, this.context.clock.monotonic() - startedAt)
+        return jobs.map((job) => this.hold(job, true))
       })
       if (holders.length > 0) {
         this.context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
@@ -270,19 +284,15 @@ export class Executor {
     }
   }
 
-  private measureClaim(jobs: readonly ClaimedJob[], tookMs: number): void {
-    // A claim that finds nothing says little, and would make every idle heartbeat write counters.
-    if (jobs.length > 0) this.meter.observe('claim_duration_seconds', tookMs / 1000)
-    for (const { startedAt, dueAt } of jobs) {
-      this.meter.observe('job_wait_seconds', (Date.parse(startedAt) - Date.parse(dueAt)) / 1000)
-    }
-  }
-
   /**
    * Enters a claimed job among the leases. In the same turn as its claim: a beat that came between
    * would take the claim for one whose reply was lost.
    */
-  private hold(job: ClaimedJob, { timeoutMs }: RunOptions = {}): LeaseHolder {
+  private hold(
+    job: ClaimedJob,
+    mayRetry: boolean,
+    { timeoutMs, onResult }: RunOptions = {},
+  ): LeaseHolder {
     const { onLogLine } = this.options
     const holder = new LeaseHolder({
       context: this.context,
@@ -291,8 +301,10 @@ export class Executor {
       dataFolder: this.dataFolder,
       versions: this.versions,
       job,
+      mayRetry,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(onLogLine ? { onLogLine } : {}),
+      ...(onResult ? { onResult } : {}),
       runChild: (input) => this.runInserted(input),
     })
     this.holders.set(job.leaseToken, holder)
@@ -316,7 +328,7 @@ export class Executor {
       for (const lease of reply.endedLeases) {
         this.holders.get(lease)?.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
-      if (!reply.isAlive && !this.isStopping) this.fencedOut()
+      if (!reply.isAlive && !this.isStopping) this.fenceOut()
       await this.meter.save(this.context.database.queries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.
@@ -328,9 +340,10 @@ export class Executor {
   }
 
   /** Others took this process for dead: its jobs run elsewhere, so its scripts must stop. */
-  private fencedOut(): void {
+  private fenceOut(): void {
     this.context.log.error({ executorId: this.id }, 'this executor was declared dead')
-    this.isDraining = true
+    this.isFencedOut = true
+    this.wake()
     this.abortAll(new KilnError('JOB_LOST', 'this executor was declared dead'))
   }
 

@@ -28,8 +28,12 @@ export interface LeaseHolderOptions {
   readonly dataFolder: DataFolder
   readonly versions: VersionCache
   readonly job: ClaimedJob
+  /** False for a job that only its own command runs. */
+  readonly mayRetry: boolean
   readonly timeoutMs?: number
   readonly onLogLine?: (line: JobLogLine) => void
+  /** The script has ended; its outcome is written next. */
+  readonly onResult?: () => void
   /** Inserts and runs a child job of this one on the same executor. */
   readonly runChild: (input: InsertedJob) => Promise<JobEnd>
 }
@@ -72,6 +76,7 @@ export class LeaseHolder {
   async run(): Promise<JobEnd> {
     try {
       const outcome = await this.runScript()
+      this.options.onResult?.()
       return await this.conclude(outcome)
     } finally {
       this.settle()
@@ -150,6 +155,7 @@ export class LeaseHolder {
         dataFolder,
         job,
         executorId: this.options.executorId,
+        mayRetry: this.options.mayRetry,
         known: this.known(outcome),
       },
       outcome,
@@ -157,10 +163,10 @@ export class LeaseHolder {
     )
     if (end?.status === 'completed') {
       context.log.info({ jobId: job.id }, `Job ${job.id} completed successfully`)
-    } else if (end?.status === 'failed') {
+    } else if (end?.status === 'failed' || end?.status === 'retrying') {
       context.log.warn(
         { jobId: job.id, code: end.error.code },
-        `Job ${job.id} failed: ${end.error.message}`,
+        `Job ${job.id} failed${end.status === 'retrying' ? ', to be retried' : ''}: ${end.error.message}`,
       )
     }
     return end

@@ -10,11 +10,17 @@ import type { Context } from '../context.ts'
 import { KilnError, isKilnError, messageOf } from '../errors/index.ts'
 import type { ClaimedJob, JobError } from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
-import type { Sandbox, SandboxOutcome, SandboxPool } from '../sandbox/index.ts'
+import {
+  type Sandbox,
+  type SandboxOutcome,
+  type SandboxPool,
+  SandboxUnavailableError,
+} from '../sandbox/index.ts'
 import { Broker } from './broker.ts'
 import { JobData } from './job-data.ts'
 import { jobLimits } from './job-limits.ts'
 import type { JobLog } from './job-log.ts'
+import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import type { VersionCache } from './version-cache.ts'
 
 export interface RunJobOptions {
@@ -40,7 +46,13 @@ export interface RunJobOptions {
 /** What running the script came to; nothing has been written yet. */
 export type RunOutcome =
   | { readonly status: 'completed'; readonly resultText: string; readonly peakMemoryBytes: number }
-  | { readonly status: 'failed'; readonly error: JobError; readonly peakMemoryBytes: number }
+  | {
+      readonly status: 'failed'
+      readonly error: JobError
+      readonly peakMemoryBytes: number
+      /** What the analysis wants to happen after a failed attempt. */
+      readonly retries?: AnalysisDefinition['retries']
+    }
   | { readonly status: 'aborted'; readonly peakMemoryBytes: number }
 
 /** An error of the job that is known before its script runs. */
@@ -60,13 +72,15 @@ export async function runJob(options: RunJobOptions): Promise<RunOutcome> {
   const { job, signal } = options
   let sandbox: Sandbox | undefined
   try {
-    const analysis = await options.versions.load(job)
+    const analysis = await retryWhileDatabaseIsAway(() => options.versions.load(job), signal)
     if (!analysis.isActive)
       throw new RefusedJob('definition_error', `the analysis "${analysis.name}" is disabled`)
     sandbox = await options.pool.acquire(analysis.projectId, signal)
     const definition = await definitionOf(options, analysis, sandbox)
     const parameters = parametersOf(job, definition)
-    return await runScript(options, analysis, definition, parameters, sandbox)
+    const outcome = await runScript(options, analysis, definition, parameters, sandbox)
+    const { retries } = definition
+    return outcome.status === 'failed' && retries ? { ...outcome, retries } : outcome
   } catch (error) {
     if (signal.aborted) return { status: 'aborted', peakMemoryBytes: 0 }
     if (error instanceof RefusedJob) return failed(error.code, error.message)
@@ -74,7 +88,7 @@ export async function runJob(options: RunJobOptions): Promise<RunOutcome> {
     if (isKilnError(error, 'ANALYSIS_NOT_FOUND', 'VERSION_NOT_FOUND', 'ANALYSIS_INVALID')) {
       return failed('definition_error', error.message)
     }
-    if (isKilnError(error, 'SANDBOX_FAILED')) return failed('sandbox_crashed', error.message)
+    if (error instanceof SandboxUnavailableError) return failed('sandbox_crashed', error.message)
     throw error
   } finally {
     sandbox?.release()
@@ -89,7 +103,7 @@ const failed = (code: string, message: string): RunOutcome => ({
 
 /** The definition of the version; one that came by SQL is read now, once. */
 async function definitionOf(
-  { context }: RunJobOptions,
+  { context, signal }: RunJobOptions,
   analysis: RunnableAnalysis,
   sandbox: Sandbox,
 ): Promise<AnalysisDefinition> {
@@ -98,14 +112,18 @@ async function definitionOf(
   }
   if (analysis.definition !== null) return analysis.definition
   const inspection = await validateInspection(await sandbox.inspect(analysis.script))
+  const store = (found: Parameters<typeof storeDefinition>[3]) =>
+    retryWhileDatabaseIsAway(
+      () => storeDefinition(context, analysis.id, analysis.versionNumber, found),
+      signal,
+    )
   if (inspection.status === 'valid') {
-    await storeDefinition(context, analysis.id, analysis.versionNumber, {
-      definition: inspection.definition,
-    })
-    return inspection.definition
+    const { definition } = inspection
+    await store({ definition })
+    return definition
   }
   const error = problemsText(inspection.problems)
-  await storeDefinition(context, analysis.id, analysis.versionNumber, { error })
+  await store({ error })
   throw new RefusedJob('definition_error', error)
 }
 

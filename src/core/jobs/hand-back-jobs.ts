@@ -3,16 +3,25 @@ import type { Queries } from '../database/index.ts'
 
 /**
  * Returns the running jobs of an executor that stops: they are pending again, and the attempt does
- * not count against the job.
+ * not count against the job. Children are cancelled: their parents make new ones when they run
+ * again.
  */
 export async function handBackJobs(queries: Queries, executorId: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     with held as (
-      select id, attempt, started_at, lease_token
+      select id, attempt, started_at, parent_job_id
       from analysis_jobs
       where executor_id = ${executorId}
         and status = 'running'
       for update
+    ),
+    cancelled as (
+      update analysis_jobs job
+      set status = 'cancelled', error_message = 'the parent job was handed back'
+      from held
+      where job.id = held.id
+        and held.parent_job_id in (select id from held)
+      returning job.id
     ),
     returned as (
       update analysis_jobs job
@@ -20,6 +29,7 @@ export async function handBackJobs(queries: Queries, executorId: string): Promis
         handed_back_count = job.handed_back_count + 1, progress = null, progress_message = null
       from held
       where job.id = held.id
+        and job.id not in (select id from cancelled)
       returning job.id
     ),
     attempt as (
@@ -27,6 +37,7 @@ export async function handBackJobs(queries: Queries, executorId: string): Promis
         (job_id, number, executor_id, executor_label, started_at, outcome)
       select held.id, held.attempt, executor.id, executor.label, held.started_at, 'handed_back'
       from held
+      join returned on returned.id = held.id
       join analysis_executors executor on executor.id = ${executorId}
     ),
     notified as (

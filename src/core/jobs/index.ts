@@ -4,6 +4,7 @@
  */
 export { type BeatReply, beatExecutor } from './beat-executor.ts'
 export { cancelChildren, cancelJob } from './cancel-job.ts'
+export { type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
 export { type DrainedExecutor, drainExecutors } from './drain-executors.ts'
 export { type EnqueueAnalysisInput, enqueueAnalysis } from './enqueue-analysis.ts'
@@ -16,6 +17,7 @@ export {
   completeCancelledJob,
   finishJob,
 } from './finish-job.ts'
+export { type UnfinishedFilter, findUnfinishedJobs } from './find-jobs.ts'
 export { type JobAttempt, getJob, listAttempts } from './get-job.ts'
 export { handBackJobs } from './hand-back-jobs.ts'
 export { type ClaimedJobInput, insertClaimedJob } from './insert-claimed-job.ts'
@@ -24,6 +26,19 @@ export { jobJson } from './job-json.ts'
 export { type JobLogLine, appendJobLogs, readAllJobLogs, readJobLogs } from './job-logs.ts'
 export { type ExecutorInfo, type ExecutorState, listExecutors } from './list-executors.ts'
 export { type JobFilter, type JobPage, listJobs } from './list-jobs.ts'
+export {
+  type FailingAnalysis,
+  type FailingFilter,
+  type JobErrorGroup,
+  type JobStatistics,
+  type StatisticsFilter,
+  failingAnalyses,
+  jobErrors,
+  jobStatistics,
+} from './job-statistics.ts'
+export { retryLater } from './retry-later.ts'
+export { type RetriedJob, retryJob } from './retry-job.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'
 export { deadAfterMs, sweepLostExecutors } from './sweep-lost-executors.ts'
 export { waitForJob } from './wait-for-job.ts'
+export { type WaitOptions, waitForJobs } from './wait-for-jobs.ts'

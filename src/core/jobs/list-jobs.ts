@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
 import type { Job, JobStatus } from './job.ts'
@@ -7,6 +8,11 @@ export interface JobFilter {
   readonly statuses?: readonly JobStatus[]
   readonly analysisId?: string
   readonly projectId?: string
+  /** Created at or after, and before; RFC 3339. */
+  readonly since?: string
+  readonly until?: string
+  /** Running for longer than this. */
+  readonly longRunningMs?: number
   readonly limit: number
   /** From the page before. */
   readonly cursor?: string
@@ -35,6 +41,17 @@ export async function listJobs(
   if (filter.statuses?.length) query = query.where('analysisJobs.status', 'in', filter.statuses)
   if (filter.analysisId) query = query.where('analysisJobs.analysisId', '=', filter.analysisId)
   if (filter.projectId) query = query.where('analyses.projectId', '=', filter.projectId)
+  if (filter.since) query = query.where('analysisJobs.createdAt', '>=', filter.since)
+  if (filter.until) query = query.where('analysisJobs.createdAt', '<', filter.until)
+  if (filter.longRunningMs !== undefined) {
+    query = query
+      .where('analysisJobs.status', '=', 'running')
+      .where(
+        'analysisJobs.startedAt',
+        '<',
+        sql<string>`now() - make_interval(secs => ${filter.longRunningMs / 1000})`,
+      )
+  }
   if (filter.cursor) {
     const { createdAt, id } = decodeCursor(filter.cursor)
     query = query.where(({ eb, refTuple, tuple }) =>

@@ -12,6 +12,24 @@ export class ExecutorMeter {
   private readonly totals = new Map<string, number>()
   private hasNews = false
 
+  /** A claim and the jobs it took. One that took none says little, and would make idle beats write. */
+  claimed(
+    jobs: readonly { readonly dueAt: string; readonly startedAt: string }[],
+    tookMs: number,
+  ): void {
+    if (jobs.length === 0) return
+    this.observe('claim_duration_seconds', tookMs / 1000)
+    for (const { dueAt, startedAt } of jobs) {
+      this.observe('job_wait_seconds', (Date.parse(startedAt) - Date.parse(dueAt)) / 1000)
+    }
+  }
+
+  /** A job that ended here for good. */
+  jobEnded(status: string, tookMs: number): void {
+    if (!['completed', 'failed', 'cancelled'].includes(status)) return
+    this.observe('job_duration_seconds', tookMs / 1000)
+  }
+
   observe(histogram: HistogramName, seconds: number): void {
     const { bucket, sum } = observationCounters(histogram, seconds)
     this.add(bucket, 1)

@@ -2,10 +2,11 @@ import { type Settings, readServiceManager } from '../config/index.ts'
 import type { Context } from '../context.ts'
 import { databaseError } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
-import { Executor, type ServeCounts } from '../executor/index.ts'
+import type { ServeCounts } from '../executor/index.ts'
 import type { HealthCheck, HttpServer } from '../http/index.ts'
 import { type Statistics, cached, foldCounters, readStatistics } from '../metrics/index.ts'
 import { type ServiceState, checkService } from './check-service.ts'
+import { JobRunner } from './job-runner.ts'
 import { openHttp } from './open-http.ts'
 import { RescueLoop } from './rescue-loop.ts'
 import { Loop, type ServicePart } from './service-part.ts'
@@ -30,13 +31,13 @@ const statisticsAgeMs = 5000
 const checksAgeMs = 1000
 
 /**
- * The long-running service. Its parts: the executor, or a loop that rescues jobs of dead ones; HTTP;
+ * The long-running service. Its parts: what runs jobs, or a loop that rescues jobs of dead ones; HTTP;
  * the statistics in the log; what it tells systemd. Parts to come join `parts`.
  */
 export class Service {
   private readonly context: Context
   private readonly options: ServiceOptions
-  private readonly executor: Executor | undefined
+  private readonly runner: JobRunner | undefined
   private readonly rescue: RescueLoop
   private readonly statisticsLog: Loop
   private readonly parts: readonly ServicePart[]
@@ -52,7 +53,7 @@ export class Service {
     this.apiToken = settings.apiToken
     if (options.concurrency > 0) {
       const { concurrency, programVersion } = options
-      this.executor = new Executor(context, { kind: 'service', concurrency, programVersion })
+      this.runner = new JobRunner(context, { concurrency, programVersion })
     }
     this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(database.queries))
     this.readChecks = cached(clock, checksAgeMs, () => checkService(context, this.state))
@@ -60,7 +61,7 @@ export class Service {
     this.rescue = new RescueLoop(context)
     this.statisticsLog = new Loop(settings.metricsIntervalMs, () => this.logStatistics())
     const fold = new Loop(foldEveryMs, async () => void (await foldCounters(database.queries)))
-    this.parts = [this.statisticsLog, fold, ...(this.executor ? [] : [this.rescue])]
+    this.parts = [this.statisticsLog, fold, ...(this.runner ? [] : [this.rescue])]
   }
 
   /** Takes the settings that can change while the service runs; a mistake changes nothing. */
@@ -84,15 +85,10 @@ export class Service {
    * @throws KilnError PORT_IN_USE and others of listening, and database errors.
    */
   async run(): Promise<ServeCounts> {
-    const { context, options, executor, notifier } = this
+    const { context, options, runner, notifier } = this
     const http = options.listen ? await this.openHttp(options.listen) : undefined
     try {
-      if (executor) {
-        const { concurrency } = options
-        context.log.info({ concurrency }, 'Analysis Executor starting...')
-        await executor.start()
-        context.log.info({ executorId: executor.id }, 'Job poller started')
-      }
+      await runner?.start()
       for (const part of this.parts) part.start()
       notifier.watch(() => this.isAlive())
       await notifier.ready('running')
@@ -101,7 +97,7 @@ export class Service {
       throw databaseError(error, context.database.target.label)
     } finally {
       await notifier.stopping('stopping')
-      await executor?.stop()
+      await runner?.stop()
       await Promise.all(this.parts.map((part) => part.stop()))
       await notifier.stop()
       await http?.stop()
@@ -109,18 +105,18 @@ export class Service {
   }
 
   private async serve(): Promise<ServeCounts> {
-    const { context, executor, options } = this
-    if (!executor) {
+    const { context, runner, options } = this
+    if (!runner) {
       await aborted(context.signal)
       return { completed: 0, failed: 0, cancelled: 0 }
     }
     let timer: NodeJS.Timeout | undefined
     const handBack = (why: string): void => {
       context.log.warn({}, `${why}: the running jobs go back to the queue`)
-      void executor.stop()
+      void runner.stop()
     }
     const drain = (): void => {
-      const { runningJobs } = executor.activity
+      const { runningJobs } = runner.activity
       const limitMs = context.settings.drainTimeoutMs
       context.log.info({ runningJobs, limitMs }, 'stopping: waiting for the running jobs')
       void this.notifier.stopping(`waiting for ${runningJobs} running jobs`)
@@ -130,7 +126,7 @@ export class Service {
     options.haste.addEventListener('abort', () => handBack('second signal'), { once: true })
     if (context.signal.aborted) drain()
     try {
-      return await executor.serve({ untilEmpty: options.once })
+      return await runner.serve({ untilEmpty: options.once })
     } finally {
       clearTimeout(timer)
       context.signal.removeEventListener('abort', drain)
@@ -138,7 +134,7 @@ export class Service {
   }
 
   private openHttp(listen: { readonly host: string; readonly port: number }): Promise<HttpServer> {
-    const { context, executor, options, readChecks } = this
+    const { context, runner, options, readChecks } = this
     return openHttp(listen, {
       context,
       programVersion: options.programVersion,
@@ -146,8 +142,8 @@ export class Service {
       readChecks,
       readStatistics: this.readStatistics,
       slots: () => {
-        if (!executor) return undefined
-        const used = executor.activity.runningJobs
+        if (!runner) return undefined
+        const used = runner.activity.runningJobs
         return { used, free: Math.max(0, options.concurrency - used) }
       },
     })
@@ -155,8 +151,8 @@ export class Service {
 
   private get state(): ServiceState {
     const isStopping = this.context.signal.aborted
-    if (!this.executor) return { isDraining: isStopping, slowestLoopMs: this.rescue.passAgeMs }
-    const { isDraining, passAgeMs, beatAgeMs } = this.executor.activity
+    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: this.rescue.passAgeMs }
+    const { isDraining, passAgeMs, beatAgeMs } = this.runner.activity
     return {
       isDraining: isDraining || isStopping,
       // A stopping executor claims no more, but still beats.

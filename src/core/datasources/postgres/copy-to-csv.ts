@@ -1,8 +1,8 @@
 import { KilnError } from '../../errors/index.ts'
 import { checkQuery, inlineParameters, literalOf } from './checked-sql.ts'
-import type { CsvCopy } from './contract.ts'
+import type { CsvTarget } from './contract.ts'
 import { type CsvPlan, planColumn } from './csv-columns.ts'
-import { CsvFile } from './csv-file.ts'
+import { CsvFiles } from './csv-files.ts'
 import type { Column } from './describe.ts'
 import { bindMessage, executeMessage, parseMessage, syncMessage } from './messages.ts'
 import { parameterTexts } from './parameters.ts'
@@ -11,41 +11,43 @@ import type { TypeCatalog } from './type-catalog.ts'
 import { serverCode } from './wire.ts'
 
 /**
- * Copies a query's rows to a CSV file in the session's transaction. COPY takes no parameters, so
+ * Copies a query's rows to CSV files in the session's transaction. COPY takes no parameters, so
  * they are written into the text as literals of the types the server found for them.
  *
  * The query cannot leave the parentheses it is put into: it was parsed by the server as one
  * complete statement just before, and a text that is one has every parenthesis, quote and comment
  * closed. That matters, since COPY itself can also write files and start programs.
  */
-export async function copyToCsvFile(
+export async function copyToCsv(
   session: Session,
   types: TypeCatalog,
-  call: { readonly sql: string; readonly params: readonly unknown[]; readonly path: string },
-): Promise<CsvCopy> {
+  call: {
+    readonly sql: string
+    readonly params: readonly unknown[]
+    readonly target: CsvTarget
+  },
+): Promise<{ rowCount: number }> {
   const query = await prepareQuery(session, types, call.sql, call.params)
   const plans = query.columns.map(planColumn)
   const copy = `copy (${selectOf(query.sql, plans)}) to stdout (format csv, null '\\N', encoding 'UTF8'${forceQuotes(query.columns)})`
-  const file = await CsvFile.create(
-    call.path,
-    session,
-    plans.some((plan) => plan.beforeChrist !== undefined),
-  )
+  const files = new CsvFiles(session, {
+    ...call.target,
+    looksForBeforeChrist: plans.some((plan) => plan.beforeChrist !== undefined),
+    columnsOf: (hasBeforeChrist) =>
+      plans.map((plan) => (hasBeforeChrist ? plan.beforeChrist : undefined) ?? plan.csv),
+  })
   try {
-    const copied = await runCopy(session, copy, file)
-    const { hasBeforeChrist, ...facts } = await file.finish()
-    if (facts.rowCount !== copied) {
+    const copied = await runCopy(session, copy, files)
+    const rowCount = await files.finish()
+    if (rowCount !== copied) {
       throw new KilnError(
         'DATASOURCE_ERROR',
-        `the server copied ${copied} rows, ${facts.rowCount} arrived`,
+        `the server copied ${copied} rows, ${rowCount} arrived`,
       )
     }
-    const columns = plans.map(
-      (plan) => (hasBeforeChrist ? plan.beforeChrist : undefined) ?? plan.csv,
-    )
-    return { columns, ...facts }
+    return { rowCount }
   } catch (error) {
-    await file.abandon()
+    await files.abandon()
     throw error
   }
 }
@@ -89,7 +91,7 @@ function forceQuotes(columns: readonly Column[]): string {
   return columns.length === 1 ? ', force_quote *' : ''
 }
 
-async function runCopy(session: Session, copy: string, file: CsvFile): Promise<number> {
+async function runCopy(session: Session, copy: string, files: CsvFiles): Promise<number> {
   let copied = -1
   await session.exchange(
     [parseMessage(copy), bindMessage([]), executeMessage(0), syncMessage()],
@@ -98,7 +100,7 @@ async function runCopy(session: Session, copy: string, file: CsvFile): Promise<n
         copied = Number(/^COPY (\d+)/.exec(body.toString('latin1'))?.[1] ?? -1)
       }
     },
-    file.take,
+    files.take,
   )
   return copied
 }

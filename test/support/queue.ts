@@ -1,0 +1,97 @@
+/** Rows of the queue for tests, made as operators make them: by SQL. */
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Context } from '../../src/core/context.ts'
+import { registerExecutor } from '../../src/core/jobs/index.ts'
+import { currentProcessIdentity } from '../../src/core/os/index.ts'
+
+type Pool = Context['database']['pool']
+
+const trivialScript = 'export default () => 1'
+
+export interface AnalysisOptions {
+  readonly title?: string
+  readonly projectId?: string
+}
+
+/** An analysis inserted by SQL; triggers give it name and version. Returns its id. */
+export async function insertAnalysis(
+  pool: Pool,
+  script: string = trivialScript,
+  { title = 'test', projectId = 'default' }: AnalysisOptions = {},
+): Promise<string> {
+  const { rows } = await pool.query<{ id: string }>(
+    'insert into analyses (title, script_content, project_id) values ($1, $2, $3) returning id',
+    [title, script, projectId],
+  )
+  return rows[0]?.id ?? ''
+}
+
+/** A pending job with any other columns (snake_case). Returns its id. */
+export async function insertJob(
+  pool: Pool,
+  analysisId: string,
+  columns: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
+  const all = { analysis_id: analysisId, ...columns }
+  const names = Object.keys(all)
+  const { rows } = await pool.query<{ id: string }>(
+    `insert into analysis_jobs (${names.join(', ')})
+     values (${names.map((_, index) => `$${index + 1}`).join(', ')})
+     returning id`,
+    Object.values(all),
+  )
+  return rows[0]?.id ?? ''
+}
+
+/** A row as SQL shows it. */
+export interface JobColumns {
+  readonly id: string
+  readonly status: string
+  readonly result: unknown
+  readonly error_code: string | null
+  readonly error_message: string | null
+  readonly logs: string[] | null
+  readonly attempt: number
+  readonly lost_count: number
+  readonly handed_back_count: number
+  readonly executor_id: string | null
+  readonly lease_token: string | null
+  readonly version_number: number | null
+  readonly started_at: string | null
+  readonly completed_at: string | null
+  readonly execution_time_ms: number | null
+}
+
+export async function readJob(pool: Pool, id: string): Promise<JobColumns> {
+  const { rows } = await pool.query<JobColumns>('select * from analysis_jobs where id = $1', [id])
+  if (!rows[0]) throw new Error(`there is no job ${id}`)
+  return rows[0]
+}
+
+/** Outcomes of the attempts that ended, first to last. */
+export async function readAttempts(pool: Pool, jobId: string): Promise<string[]> {
+  const { rows } = await pool.query<{ outcome: string }>(
+    'select outcome from analysis_job_attempts where job_id = $1 order by number',
+    [jobId],
+  )
+  return rows.map((row) => row.outcome)
+}
+
+/** Registers an executor: of this very process unless another host or pid is given. */
+export async function addExecutor(
+  { database }: Pick<Context, 'database'>,
+  identity: { readonly host?: string; readonly pid?: number } = {},
+): Promise<string> {
+  const id = randomUUID()
+  await registerExecutor(database.queries, {
+    id,
+    label: `${identity.host ?? hostname()}:test`,
+    kind: 'service',
+    identity: { ...currentProcessIdentity(), ...identity },
+    dataFolderId: randomUUID(),
+    concurrency: 1,
+    programVersion: '0.0.0',
+  })
+  return id
+}
