@@ -10,7 +10,11 @@ export interface TestHttp {
   readonly url: string
   readonly server: HttpServer
   /** A request with the token; a body is sent as JSON. */
-  call(path: string, body?: unknown, init?: RequestInit): Promise<Response>
+  call(path: string, body?: unknown, init?: TestRequest): Promise<Response>
+}
+
+interface TestRequest extends Omit<RequestInit, 'headers'> {
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export async function startTestHttp(

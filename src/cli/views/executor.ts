@@ -1,6 +1,6 @@
 import type { DrainedExecutor, ExecutorInfo } from '../../core/jobs/index.ts'
 import type { Column, JsonObject } from '../output/output.ts'
-import { field } from '../output/render.ts'
+import { field, plainText } from '../output/render.ts'
 import { age } from './age.ts'
 
 export function executorJson(executor: ExecutorInfo): JsonObject {
@@ -28,7 +28,7 @@ export const executorColumns: readonly Column<JsonObject>[] = [
   field('state', 'state'),
   {
     header: 'jobs',
-    text: (executor) => `${String(executor.running_jobs)} of ${String(executor.concurrency)}`,
+    text: (executor) => `${plainText(executor.running_jobs)} of ${plainText(executor.concurrency)}`,
   },
   { header: 'last beat', text: (executor) => age(executor.beat_at) },
   { header: 'started', text: (executor) => age(executor.started_at) },

@@ -4,9 +4,9 @@ import { requiredArguments } from '../../cli/flags/argument.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { plainText } from '../../cli/output/render.ts'
-import { jobColumns, jobJson } from '../../cli/views/job.ts'
+import { jobColumns } from '../../cli/views/job.ts'
 import { worstJobError } from '../../cli/views/job-end.ts'
-import { waitForJobs } from '../../core/jobs/index.ts'
+import { jobJson, waitForJobs } from '../../core/jobs/index.ts'
 
 export default class JobWait extends KilnCommand<typeof JobWait> {
   static override summary = 'Wait until jobs have ended; the exit code is that of the worst.'

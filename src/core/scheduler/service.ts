@@ -19,7 +19,7 @@ export interface ServiceOptions {
   /** Work until the queue is empty, then end: for CI and cron. */
   readonly once: boolean
   /** Where to listen for HTTP requests; undefined: nowhere. */
-  readonly listen: { readonly host: string; readonly port: number } | undefined
+  readonly listen?: { readonly host: string; readonly port: number } | undefined
   /** Aborted when waiting for the running jobs should end: they go back to the queue. */
   readonly haste: AbortSignal
 }
@@ -175,6 +175,11 @@ export class Service {
     this.context.log.info({ runningJobs, dueJobs, totalResults }, `Analysis system stats: ${text}`)
     if (!this.context.signal.aborted) await this.notifier.status(text)
   }
+}
+
+/** A service from its start to its end, for callers that never reload its settings. */
+export function serve(context: Context, options: ServiceOptions): Promise<ServeCounts> {
+  return new Service(context, options).run()
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
