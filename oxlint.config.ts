@@ -26,6 +26,8 @@ const allowedEdges: Record<string, readonly string[]> = {
   log: ['errors', 'units', 'config', 'os'],
   os: ['errors', 'units'],
   units: ['errors'],
+  // The service listens for HTTP requests; routes know nothing of its composition.
+  scheduler: ['http'],
   // Reading what a script declares means running its top level, and that happens in a sandbox.
   analyses: ['sandbox'],
 }
@@ -38,6 +40,7 @@ const packageHomes: Record<string, string> = {
   'isolated-vm': 'sandbox',
   '@duckdb/node-api': 'duckdb',
   pino: 'log',
+  'prom-client': 'metrics',
 }
 
 const coreIsLibrary = {

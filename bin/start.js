@@ -1,4 +1,5 @@
 import module from 'node:module'
+import { homedir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 // `kiln ... | head -1` closes the pipe: the reader has what it wanted. Must stand before the import
@@ -7,6 +8,15 @@ for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error) => {
     process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 74)
   })
+}
+
+// oclif asks for shell and home folder, and in a container a bare uid has neither: a riddle would be
+// the end of every command.
+process.env.SHELL ||= '/bin/sh'
+try {
+  homedir()
+} catch {
+  process.env.HOME = '/'
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -1,4 +1,5 @@
 import { Command, type Interfaces } from '@oclif/core'
+import type { Settings } from '../core/config/index.ts'
 import type { Context } from '../core/context.ts'
 import { KilnError, exitCodes } from '../core/errors/index.ts'
 import type { ContextHandle } from './context.ts'
@@ -97,6 +98,12 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
       await checkSchema(this.handle.context)
     }
     return this.handle.context
+  }
+
+  /** The settings as they are now, for a command that can take new ones; its log level follows. */
+  protected reloadSettings(): Settings {
+    if (!this.handle) throw new KilnError('INTERNAL', 'settings are reloaded before they are read')
+    return this.handle.reload()
   }
 
   protected get signal(): AbortSignal {

@@ -2,7 +2,8 @@ import { userInfo } from 'node:os'
 import { loadSettings } from '../core/config/index.ts'
 import type { Context } from '../core/context.ts'
 import { databaseError, openDatabase, resolveTarget } from '../core/database/index.ts'
-import { type Logger, silentLogger } from '../core/log/index.ts'
+import type { AdjustableLogger } from '../core/log/create-logger.ts'
+import { silentLogger } from '../core/log/index.ts'
 import type { Settings } from '../core/config/index.ts'
 import { systemClock } from '../core/os/index.ts'
 
@@ -17,17 +18,15 @@ export interface ContextOptions {
 
 export interface ContextHandle {
   readonly context: Context
+  /** Reads the settings again, puts the new log level in force, and returns them. */
+  reload(): Settings
   close(): Promise<void>
 }
 
 /** Opens what a command works with, from its flags and the settings. */
 export async function openContext(options: ContextOptions): Promise<ContextHandle> {
-  const { settings } = loadSettings({
-    flags: {
-      ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
-      ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
-    },
-  })
+  const readSettings = (): Settings => loadSettings({ flags: settingFlags(options) }).settings
+  const settings = readSettings()
   const target = await resolveTarget(settings, options.signal).catch((error: unknown) => {
     throw databaseError(error)
   })
@@ -36,15 +35,31 @@ export async function openContext(options: ContextOptions): Promise<ContextHandl
     applicationName: `kiln ${options.commandId.replaceAll(':', ' ')}`,
     poolSize: settings.databasePoolSize,
   })
+  const logger = options.logs ? await openLogger(settings) : undefined
   const context: Context = {
     settings,
     database,
     clock: systemClock,
-    log: options.logs ? await openLogger(settings) : silentLogger,
+    log: logger ?? silentLogger,
     signal: options.signal,
     operator: { actor: operatorName(), source: 'cli' },
   }
-  return { context, close: () => closeWithin(database.close(), 1000) }
+  return {
+    context,
+    reload() {
+      const fresh = readSettings()
+      if (logger) logger.level = fresh.logLevel
+      return fresh
+    },
+    close: () => closeWithin(database.close(), 1000),
+  }
+}
+
+function settingFlags({ databaseUrl, logLevel }: ContextOptions) {
+  return {
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(logLevel === undefined ? {} : { logLevel }),
+  }
 }
 
 /** The account behind the command; under sudo the one who typed it. */
@@ -70,7 +85,7 @@ async function closeWithin(closing: Promise<void>, limitMs: number): Promise<voi
 }
 
 /** Loaded only for commands that log: pino costs every start otherwise. */
-async function openLogger(settings: Settings): Promise<Logger> {
+async function openLogger(settings: Settings): Promise<AdjustableLogger> {
   const { createLogger } = await import('../core/log/create-logger.ts')
   return createLogger(settings, process.stderr.isTTY)
 }

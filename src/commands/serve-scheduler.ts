@@ -1,16 +1,21 @@
 import { Flags } from '@oclif/core'
 import { KilnCommand } from '../cli/base-command.ts'
 import type { Output } from '../cli/output/output.ts'
-import { serve } from '../core/scheduler/index.ts'
+import { Service } from '../core/scheduler/index.ts'
 
 export default class ServeScheduler extends KilnCommand<typeof ServeScheduler> {
-  static override summary = 'Run jobs of the queue, until stopped or until it is empty.'
-  static override description =
-    'SIGTERM or SIGINT stops claiming and waits for the running jobs; a second one hands them back to the queue.'
+  static override summary = 'Run the service: jobs of the queue, health, metrics and the HTTP API.'
+  static override description = `SIGTERM or SIGINT stops claiming and waits for the running jobs, at most ANALYSIS_DRAIN_TIMEOUT_SECONDS; a second one hands them back to the queue at once. SIGHUP reads log level, API token and statistics interval again.
+See docs/service.md for the HTTP paths, systemd and containers.`
   static override examples = [
+    '<%= config.bin %> serve-scheduler',
     '<%= config.bin %> serve-scheduler --once --no-http',
-    '<%= config.bin %> serve-scheduler --no-http --concurrency 4',
+    '<%= config.bin %> serve-scheduler --port 9000 --concurrency 4',
   ]
+  static override exitCodeHelp = [
+    [0, 'stopped by a signal, or with --once: nothing is due'],
+    [75, 'the port is taken (try again, or choose another)'],
+  ] as const
   static override flags = {
     once: Flags.boolean({ description: 'end when nothing is due and nothing runs here' }),
     concurrency: Flags.integer({
@@ -19,7 +24,23 @@ export default class ServeScheduler extends KilnCommand<typeof ServeScheduler> {
       max: 1000,
       helpValue: 'N',
     }),
-    'no-http': Flags.boolean({ description: 'do not listen for HTTP requests', required: true }),
+    host: Flags.string({
+      description: 'address to listen on for HTTP requests (default HOST)',
+      helpValue: 'ADDRESS',
+      exclusive: ['no-http'],
+    }),
+    port: Flags.integer({
+      description: 'port to listen on, 0 for a free one (default ANALYSIS_EXECUTOR_PORT)',
+      min: 0,
+      max: 65_535,
+      helpValue: 'N',
+      exclusive: ['no-http'],
+    }),
+    'no-executor': Flags.boolean({
+      description: 'run no jobs here, only what else the service does',
+      exclusive: ['once', 'concurrency', 'no-http'],
+    }),
+    'no-http': Flags.boolean({ description: 'do not listen for HTTP requests' }),
   }
 
   protected override get endsItself(): boolean {
@@ -34,12 +55,22 @@ export default class ServeScheduler extends KilnCommand<typeof ServeScheduler> {
 
   protected async execute(): Promise<Output> {
     const context = await this.context()
-    const counts = await serve(context, {
+    const { maxConcurrentJobs, host, executorPort } = context.settings
+    const { flags } = this
+    const service = new Service(context, {
       programVersion: this.config.version,
-      concurrency: this.flags.concurrency ?? context.settings.maxConcurrentJobs,
-      once: this.flags.once,
+      concurrency: flags['no-executor'] ? 0 : (flags.concurrency ?? maxConcurrentJobs),
+      once: flags.once,
+      listen: flags['no-http']
+        ? undefined
+        : { host: flags.host ?? host, port: flags.port ?? executorPort },
       haste: this.haste.signal,
     })
+    // On a terminal SIGHUP means that the terminal is gone.
+    if (!process.stderr.isTTY) {
+      process.on('SIGHUP', () => service.reload(() => this.reloadSettings()))
+    }
+    const counts = await service.run()
     return {
       kind: 'record',
       record: { completed: counts.completed, failed: counts.failed, cancelled: counts.cancelled },

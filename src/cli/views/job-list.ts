@@ -1,7 +1,7 @@
-import type { JobSummary } from '../../core/jobs/index.ts'
+import { type JobSummary, jobJson } from '../../core/jobs/index.ts'
 import type { ListOutput } from '../output/output.ts'
 import { plainText } from '../output/render.ts'
-import { jobColumns, jobJson } from './job.ts'
+import { jobColumns } from './job.ts'
 
 /** Jobs as a list, with the cursor of the next page if there is one. */
 export function jobList(jobs: readonly JobSummary[], nextCursor: string | null): ListOutput {

@@ -1,41 +1,7 @@
-import type { Job, JobAttempt, JobSummary } from '../../core/jobs/index.ts'
-import type { Column, Json, JsonObject, RecordOutput } from '../output/output.ts'
+import { type Job, type JobAttempt, jobJson } from '../../core/jobs/index.ts'
+import type { Column, JsonObject, RecordOutput } from '../output/output.ts'
 import { field, plainText } from '../output/render.ts'
 import { age } from './age.ts'
-
-/** A job as commands print it. Results and parameters are the user's JSON and stay as they are. */
-export function jobJson(job: JobSummary): JsonObject {
-  return {
-    id: job.id,
-    analysis_id: job.analysisId,
-    analysis_name: job.analysisName,
-    project_id: job.projectId,
-    version_number: job.versionNumber,
-    status: job.status,
-    parameters: job.parameters as Json,
-    triggered_by: job.triggeredBy,
-    priority: job.priority,
-    created_at: job.createdAt,
-    run_at: job.runAt,
-    started_at: job.startedAt,
-    completed_at: job.completedAt,
-    execution_time_ms: job.executionTimeMs,
-    attempt: job.attempt,
-    lost_count: job.lostCount,
-    progress: job.progress,
-    progress_message: job.progressMessage,
-    waiting_reason: job.waitingReason,
-    error_code: job.errorCode,
-    error_message: job.errorMessage,
-    peak_memory_bytes: job.peakMemoryBytes,
-    executor_id: job.executorId,
-    parent_job_id: job.parentJobId,
-    retry_of: job.retryOf,
-    schedule_id: job.scheduleId,
-    scheduled_for: job.scheduledFor,
-    idempotency_key: job.idempotencyKey,
-  }
-}
 
 export const jobColumns: readonly Column<JsonObject>[] = [
   field('id', 'id'),

@@ -1,9 +1,8 @@
 import type { Context } from '../../core/context.ts'
 import type { JobEnd } from '../../core/executor/index.ts'
-import { type Job, jobError } from '../../core/jobs/index.ts'
+import { type Job, jobError, jobJson } from '../../core/jobs/index.ts'
 import { readResult } from '../../core/results/index.ts'
 import type { Json, ValueOutput } from '../output/output.ts'
-import { jobJson } from './job.ts'
 import { resultCsv, resultTable } from './result.ts'
 
 /**

@@ -9,4 +9,5 @@ export {
   readVariable,
 } from './load-settings.ts'
 export { programFolders } from './program-folders.ts'
+export { type ServiceManager, readServiceManager } from './service-manager.ts'
 export { type SettingKey, type Settings, settingTable } from './setting-table.ts'

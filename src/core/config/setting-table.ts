@@ -173,6 +173,22 @@ export const settingTable = {
     none,
     'where commands find the service over HTTP',
   ),
+  apiToken: define(
+    'ANALYSIS_API_TOKEN',
+    optional({
+      expected: 'text of 16 to 1024 visible ASCII characters',
+      parse: (value) => (/^[\x21-\x7e]{16,1024}$/.test(value) ? value : undefined),
+    }),
+    none,
+    'bearer token of the HTTP requests that queue and read jobs; unset: those are off',
+    true,
+  ),
+  drainTimeoutMs: define(
+    'ANALYSIS_DRAIN_TIMEOUT_SECONDS',
+    time(1000, 'seconds', mostSeconds),
+    60_000,
+    'how long a stopping service waits for its running jobs before it hands them back',
+  ),
   pollIntervalMs: define(
     'POLL_INTERVAL_MS',
     time(1, 'milliseconds', 60_000),

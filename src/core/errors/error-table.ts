@@ -63,6 +63,7 @@ export const errorTable = {
   FILE_UNREADABLE: define(exitCodes.io, 'a file cannot be read'),
   FILE_UNWRITABLE: define(exitCodes.cannotCreate, 'a file or folder cannot be created'),
   DISK_FULL: define(exitCodes.cannotCreate, 'no space is left on the device', true),
+  PORT_IN_USE: define(exitCodes.temporary, 'another program listens on the port', true),
   PERMISSION_DENIED: define(exitCodes.permission, 'a file mode or a database privilege forbids it'),
 
   // The database.
@@ -126,6 +127,7 @@ export const errorTable = {
   LIMITS_FULL: define(exitCodes.temporary, 'a concurrency limit leaves no room now', true),
   RESULT_MISSING: define(exitCodes.data, 'the job has no result to compare'),
   RESULT_UNAVAILABLE: define(exitCodes.io, 'the stored result cannot be read here'),
+  EXECUTOR_NOT_FOUND: define(exitCodes.notFound, 'no running executor has this id or label'),
   SANDBOX_FAILED: define(exitCodes.software, 'a sandbox process does not start'),
 
   // Datasources.

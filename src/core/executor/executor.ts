@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Context } from '../context.ts'
 import { Listener, isConnectionLost } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
+import { ExecutorMeter } from '../metrics/index.ts'
 import {
   type ClaimedJob,
   type JobLogLine,
@@ -26,6 +27,7 @@ import { clearJobFolders } from './clear-job-folders.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
+import type { ExecutorActivity } from './activity.ts'
 import { VersionCache } from './version-cache.ts'
 
 /** How often the heartbeat is written. Four may fail before others take the executor for dead. */
@@ -68,6 +70,10 @@ export class Executor {
   private readonly holders = new Map<string, LeaseHolder>()
   private readonly versions: VersionCache
   private readonly wakeUps = new Set<() => void>()
+  private readonly meter = new ExecutorMeter()
+  /** When its loops last went round, by the monotonic clock. */
+  private lastPassAt = 0
+  private lastBeatAt = 0
   private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
   private listener: Listener | undefined
@@ -77,6 +83,7 @@ export class Executor {
   private isStopping = false
   /** A notification came while nobody waited for one, as during a claim. */
   private wasWoken = false
+  private stopped: Promise<void> | undefined
   private isDraining = false
   private isDatabaseAway = false
   private isBeatWaiting = false
@@ -87,6 +94,17 @@ export class Executor {
     this.context = context
     this.options = options
     this.versions = new VersionCache(context)
+  }
+
+  /** How it does, for those who watch over it. */
+  get activity(): ExecutorActivity {
+    const now = this.context.clock.monotonic()
+    return {
+      runningJobs: this.holders.size,
+      isDraining: this.isDraining || this.isFencedOut,
+      passAgeMs: now - this.lastPassAt,
+      beatAgeMs: now - this.lastBeatAt,
+    }
   }
 
   /** Registers in the database, starts sandboxes, listens and begins to beat. */
@@ -126,6 +144,7 @@ export class Executor {
         cause: error,
       })
     })
+    this.lastPassAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
   }
 
@@ -155,7 +174,7 @@ export class Executor {
       return this.hold(job, false, options)
     })
     options.onStart?.(holder.jobId)
-    return holder.run()
+    return this.runHeld(holder)
   }
 
   /**
@@ -171,6 +190,7 @@ export class Executor {
     const running = new Set<Promise<void>>()
     try {
       while (!this.isStopping && !this.isFencedOut && !signal.aborted) {
+        this.lastPassAt = this.context.clock.monotonic()
         const free = this.options.concurrency - running.size
         const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
         for (const holder of claimed ?? []) this.track(holder, running, counts)
@@ -190,8 +210,7 @@ export class Executor {
     running: Set<Promise<void>>,
     counts: { -readonly [Key in keyof ServeCounts]: number },
   ): void {
-    const done = holder
-      .run()
+    const done = this.runHeld(holder)
       .then((end) => {
         if (end.status in counts) counts[end.status as keyof ServeCounts] += 1
       })
@@ -207,6 +226,13 @@ export class Executor {
     running.add(done)
   }
 
+  private async runHeld(holder: LeaseHolder): Promise<JobEnd> {
+    const startedAt = this.context.clock.monotonic()
+    const end = await holder.run()
+    this.meter.jobEnded(end.status, this.context.clock.monotonic() - startedAt)
+    return end
+  }
+
   /** Cancels the script of every running job here; their rows say why when the caller has set it. */
   abortAll(reason: Error): void {
     for (const holder of this.holders.values()) holder.abort(reason)
@@ -214,10 +240,13 @@ export class Executor {
 
   /**
    * Stops: running jobs go back to the queue, sandboxes end, the executor's row is closed. Safe to
-   * call twice.
+   * call twice; each call waits for the end.
    */
-  async stop(): Promise<void> {
-    if (this.isStopping) return
+  stop(): Promise<void> {
+    return (this.stopped ??= this.stopOnce())
+  }
+
+  private async stopOnce(): Promise<void> {
     this.isStopping = true
     clearTimeout(this.beatTimer)
     this.wake()
@@ -237,6 +266,8 @@ export class Executor {
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
       await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
     }
+    // Before the row is closed: an ended executor's counters are not written any more.
+    await this.meter.save(this.context.database.queries, this.id)
     await retireExecutor(this.context.database.queries, this.id)
   }
 
@@ -259,7 +290,9 @@ export class Executor {
       const holders = await this.inTurn(async () => {
         if (this.isStopping) return []
         await sweepLostExecutors(queries)
+        const startedAt = this.context.clock.monotonic()
         const jobs = await claimJobs(queries, this.id, limit)
+        this.meter.claimed(jobs, this.context.clock.monotonic() - startedAt)
         return jobs.map((job) => this.hold(job, true))
       })
       if (holders.length > 0) {
@@ -304,6 +337,7 @@ export class Executor {
   }
 
   private async beat(): Promise<void> {
+    this.lastBeatAt = this.context.clock.monotonic()
     // One that waits for its turn will see what this one would: many cancels make one beat.
     if (this.isStopping || this.isBeatWaiting) return
     this.isBeatWaiting = true
@@ -319,6 +353,7 @@ export class Executor {
         this.holders.get(lease)?.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
+      await this.meter.save(this.context.database.queries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.
       if (!this.isDatabaseAway) {

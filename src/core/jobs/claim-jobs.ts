@@ -15,6 +15,8 @@ export interface ClaimedJob {
   readonly idempotencyKey: string | null
   readonly scheduledFor: string | null
   readonly startedAt: string
+  /** Since when it might have run. */
+  readonly dueAt: string
   readonly parentJobId: string | null
   readonly analysisName: string
   readonly projectId: string
@@ -25,7 +27,8 @@ export interface ClaimedJob {
 export const claimedColumns = sql`
   job.id, job.analysis_id, job.version_number, job.parameters, job.lease_token, job.attempt,
   job.lost_count, job.handed_back_count,
-  job.triggered_by, job.idempotency_key, job.scheduled_for, job.started_at, job.parent_job_id,
+  job.triggered_by, job.idempotency_key, job.scheduled_for, job.started_at,
+  greatest(job.run_at, job.created_at) as due_at, job.parent_job_id,
   analysis.name as analysis_name, analysis.project_id, analysis.is_active
 `
 

@@ -1,14 +1,15 @@
 import type { RunnableAnalysis } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { checkRequest } from './check-request.ts'
-import { type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
+import { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
 import { sweepLostExecutors } from './sweep-lost-executors.ts'
 
-export interface EnqueueAnalysisInput {
+export interface EnqueueAnalysisInput extends Pick<
+  EnqueueInput,
+  'triggeredBy' | 'idempotencyKey' | 'priority' | 'runAt'
+> {
   readonly analysis: RunnableAnalysis
   readonly parameters: Readonly<Record<string, unknown>>
-  readonly triggeredBy: string
-  readonly idempotencyKey?: string
 }
 
 /**
@@ -20,14 +21,13 @@ export async function enqueueAnalysis(
   context: Pick<Context, 'database' | 'clock'>,
   input: EnqueueAnalysisInput,
 ): Promise<EnqueuedJob> {
-  const { analysis, parameters } = input
+  const { analysis, parameters, ...rest } = input
   checkRequest(context, analysis, parameters)
   await sweepLostExecutors(context.database.queries)
   return enqueueJob(context.database.queries, {
     analysisId: analysis.id,
     versionNumber: analysis.versionNumber,
     parameters,
-    triggeredBy: input.triggeredBy,
-    ...(input.idempotencyKey === undefined ? {} : { idempotencyKey: input.idempotencyKey }),
+    ...rest,
   })
 }

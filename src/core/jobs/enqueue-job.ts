@@ -6,7 +6,10 @@ export interface EnqueueInput {
   readonly versionNumber: number | null
   readonly parameters: unknown
   readonly triggeredBy: string
+  /** Higher runs first; 0 unless told. */
   readonly priority?: number
+  /** RFC 3339; not before this instant. Now unless told. */
+  readonly runAt?: string
   readonly maxAttempts?: number
   readonly idempotencyKey?: string
   readonly retryOf?: string
@@ -35,6 +38,7 @@ export async function enqueueJob(queries: Queries, input: EnqueueInput): Promise
       maxAttempts: input.maxAttempts ?? 1,
       idempotencyKey: input.idempotencyKey ?? null,
       retryOf: input.retryOf ?? null,
+      ...(input.runAt === undefined ? {} : { runAt: input.runAt }),
     })
     .onConflict((conflict) =>
       conflict

@@ -7,6 +7,7 @@ export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
 export { checkRequest } from './check-request.ts'
+export { type DrainedExecutor, drainExecutors } from './drain-executors.ts'
 export { type EnqueueAnalysisInput, enqueueAnalysis } from './enqueue-analysis.ts'
 export { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
 export { type ExecutorRegistration, registerExecutor, retireExecutor } from './executor-rows.ts'
@@ -31,6 +32,8 @@ export {
   readAllJobLogs,
 } from './job-logs.ts'
 export { jobError, worstJobError } from './job-error.ts'
+export { jobJson } from './job-json.ts'
+export { type ExecutorInfo, type ExecutorState, listExecutors } from './list-executors.ts'
 export { type JobFilter, type JobPage, listJobs } from './list-jobs.ts'
 export {
   type FailingAnalysis,

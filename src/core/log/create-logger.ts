@@ -2,13 +2,18 @@ import { type DestinationStream, pino } from 'pino'
 import type { Settings } from '../config/index.ts'
 import type { Logger } from './logger.ts'
 
+/** A logger whose least level can be changed while it is in use. */
+export interface AdjustableLogger extends Logger {
+  level: string
+}
+
 type LogSettings = Pick<Settings, 'logLevel' | 'logFormat'>
 
 /**
  * Makes the logger of a long-running process. JSON lines, or plain text when a person reads them.
  * Writes are synchronous: a log line that a crash swallows is the one that was needed.
  */
-export function createLogger(settings: LogSettings, isTerminal: boolean): Logger {
+export function createLogger(settings: LogSettings, isTerminal: boolean): AdjustableLogger {
   const format = settings.logFormat ?? (isTerminal ? 'text' : 'json')
   const destination: DestinationStream =
     format === 'json' ? pino.destination({ dest: 2, sync: true }) : textDestination()

@@ -254,6 +254,7 @@ export const expectedSchema: Readonly<Record<string, string>> = {
   "index analysis_jobs.kiln_analysis_jobs_parent": "valid",
   "index analysis_jobs.kiln_analysis_jobs_retry": "valid",
   "index analysis_jobs.kiln_analysis_jobs_schedule": "valid",
+  "index analysis_jobs.kiln_analysis_jobs_waiting": "valid",
   "index analysis_result_storage.kiln_analysis_result_storage_created": "valid",
   "index analysis_schedule_occurrences.kiln_analysis_schedule_occurrences_job": "valid",
   "index analysis_schedules.kiln_analysis_schedules_analysis": "valid",

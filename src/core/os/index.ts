@@ -3,6 +3,7 @@
  * that tests need no global mocks.
  */
 export { type Account, findAccount, isRoot } from './accounts.ts'
+export { childMemoryBytes } from './child-memory.ts'
 export { type Clock, systemClock } from './clock.ts'
 export { type DataFolder, ensureDataFolder, openDataFolder } from './data-folder.ts'
 export { delay } from './delay.ts'

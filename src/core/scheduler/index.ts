@@ -1,2 +1,2 @@
 /** The service behind `kiln serve-scheduler`: it composes the parts that run for long. */
-export { type ServiceOptions, serve } from './service.ts'
+export { Service, type ServiceOptions, serve } from './service.ts'

@@ -1,57 +1,190 @@
+import { type Settings, readServiceManager } from '../config/index.ts'
 import type { Context } from '../context.ts'
 import { databaseError } from '../database/index.ts'
-import { Executor, type ServeCounts } from '../executor/index.ts'
+import { messageOf } from '../errors/index.ts'
+import type { ServeCounts } from '../executor/index.ts'
+import type { HealthCheck, HttpServer } from '../http/index.ts'
+import { type Statistics, cached, foldCounters, readStatistics } from '../metrics/index.ts'
+import { type ServiceState, checkService } from './check-service.ts'
+import { JobRunner } from './job-runner.ts'
+import { openHttp } from './open-http.ts'
+import { RescueLoop } from './rescue-loop.ts'
+import { Loop, type ServicePart } from './service-part.ts'
+import { SystemdNotifier } from './systemd-notifier.ts'
 
 export interface ServiceOptions {
   readonly programVersion: string
-  /** Jobs that run at a time. */
+  /** Jobs that run at a time; 0: no jobs run here. */
   readonly concurrency: number
   /** Work until the queue is empty, then end: for CI and cron. */
   readonly once: boolean
+  /** Where to listen for HTTP requests; undefined: nowhere. */
+  readonly listen?: { readonly host: string; readonly port: number } | undefined
   /** Aborted when waiting for the running jobs should end: they go back to the queue. */
   readonly haste: AbortSignal
 }
 
+/** Folding is cheap and never urgent. */
+const foldEveryMs = 600_000
+/** Scrapes, health checks and the log share one reading of the queue for so long. */
+const statisticsAgeMs = 5000
+const checksAgeMs = 1000
+
 /**
- * The long-running service: claims and runs jobs until the signal is aborted, then waits for the
- * running ones. With `once` it ends when nothing is due.
- *
- * @returns how many jobs ended here, by status.
+ * The long-running service. Its parts: what runs jobs, or a loop that rescues jobs of dead ones; HTTP;
+ * the statistics in the log; what it tells systemd. Parts to come join `parts`.
  */
-export async function serve(context: Context, options: ServiceOptions): Promise<ServeCounts> {
-  context.log.info({ concurrency: options.concurrency }, 'Analysis Executor starting...')
-  const total = { completed: 0, failed: 0, cancelled: 0 }
-  for (;;) {
-    const executor = new Executor(context, {
-      kind: 'service',
-      concurrency: options.concurrency,
+export class Service {
+  private readonly context: Context
+  private readonly options: ServiceOptions
+  private readonly runner: JobRunner | undefined
+  private readonly rescue: RescueLoop
+  private readonly statisticsLog: Loop
+  private readonly parts: readonly ServicePart[]
+  private readonly notifier: SystemdNotifier
+  private readonly readStatistics: () => Promise<Statistics>
+  private readonly readChecks: () => Promise<readonly HealthCheck[]>
+  private apiToken: string | undefined
+
+  constructor(context: Context, options: ServiceOptions) {
+    const { clock, database, settings } = context
+    this.context = context
+    this.options = options
+    this.apiToken = settings.apiToken
+    if (options.concurrency > 0) {
+      const { concurrency, programVersion } = options
+      this.runner = new JobRunner(context, { concurrency, programVersion })
+    }
+    this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(database.queries))
+    this.readChecks = cached(clock, checksAgeMs, () => checkService(context, this.state))
+    this.notifier = new SystemdNotifier(readServiceManager(), context.log)
+    this.rescue = new RescueLoop(context)
+    this.statisticsLog = new Loop(settings.metricsIntervalMs, () => this.logStatistics())
+    const fold = new Loop(foldEveryMs, async () => void (await foldCounters(database.queries)))
+    this.parts = [this.statisticsLog, fold, ...(this.runner ? [] : [this.rescue])]
+  }
+
+  /** Takes the settings that can change while the service runs; a mistake changes nothing. */
+  reload(read: () => Settings): void {
+    const { log } = this.context
+    try {
+      const settings = read()
+      this.apiToken = settings.apiToken
+      this.statisticsLog.intervalMs = settings.metricsIntervalMs
+      log.info({ logLevel: settings.logLevel }, 'settings reloaded')
+    } catch (error) {
+      log.error({ error: messageOf(error) }, 'settings not reloaded: the old ones stay in force')
+    }
+  }
+
+  /**
+   * Works until the context's signal is aborted, or with `once` until nothing is due; then waits for
+   * the running jobs, at most for the drain limit, and hands the rest back.
+   *
+   * @returns how many jobs ended here, by status.
+   * @throws KilnError PORT_IN_USE and others of listening, and database errors.
+   */
+  async run(): Promise<ServeCounts> {
+    const { context, options, runner, notifier } = this
+    const http = options.listen ? await this.openHttp(options.listen) : undefined
+    try {
+      await runner?.start()
+      for (const part of this.parts) part.start()
+      notifier.watch(() => this.isAlive())
+      await notifier.ready('running')
+      return await this.serve()
+    } catch (error) {
+      throw databaseError(error, context.database.target.label)
+    } finally {
+      await notifier.stopping('stopping')
+      await runner?.stop()
+      await Promise.all(this.parts.map((part) => part.stop()))
+      await notifier.stop()
+      await http?.stop()
+    }
+  }
+
+  private async serve(): Promise<ServeCounts> {
+    const { context, runner, options } = this
+    if (!runner) {
+      await aborted(context.signal)
+      return { completed: 0, failed: 0, cancelled: 0 }
+    }
+    let timer: NodeJS.Timeout | undefined
+    const handBack = (why: string): void => {
+      context.log.warn({}, `${why}: the running jobs go back to the queue`)
+      void runner.stop()
+    }
+    const drain = (): void => {
+      const { runningJobs } = runner.activity
+      const limitMs = context.settings.drainTimeoutMs
+      context.log.info({ runningJobs, limitMs }, 'stopping: waiting for the running jobs')
+      void this.notifier.stopping(`waiting for ${runningJobs} running jobs`)
+      timer = setTimeout(() => handBack('the drain limit is over'), limitMs)
+    }
+    context.signal.addEventListener('abort', drain, { once: true })
+    options.haste.addEventListener('abort', () => handBack('second signal'), { once: true })
+    if (context.signal.aborted) drain()
+    try {
+      return await runner.serve({ untilEmpty: options.once })
+    } finally {
+      clearTimeout(timer)
+      context.signal.removeEventListener('abort', drain)
+    }
+  }
+
+  private openHttp(listen: { readonly host: string; readonly port: number }): Promise<HttpServer> {
+    const { context, runner, options, readChecks } = this
+    return openHttp(listen, {
+      context,
       programVersion: options.programVersion,
+      token: () => this.apiToken,
+      readChecks,
+      readStatistics: this.readStatistics,
+      slots: () => {
+        if (!runner) return undefined
+        const used = runner.activity.runningJobs
+        return { used, free: Math.max(0, options.concurrency - used) }
+      },
     })
-    const counts = await serveWith(executor, context, options)
-    total.completed += counts.completed
-    total.failed += counts.failed
-    total.cancelled += counts.cancelled
-    // Declared dead, as after the machine was suspended: its jobs are others' now, but this process
-    // is well, so it goes on under a new id.
-    if (!executor.isFencedOut || context.signal.aborted) return total
+  }
+
+  private get state(): ServiceState {
+    const isStopping = this.context.signal.aborted
+    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: this.rescue.passAgeMs }
+    const { isDraining, passAgeMs, beatAgeMs } = this.runner.activity
+    return {
+      isDraining: isDraining || isStopping,
+      // A stopping executor claims no more, but still beats.
+      slowestLoopMs: isStopping ? beatAgeMs : Math.max(passAgeMs, beatAgeMs),
+    }
+  }
+
+  /** A restart mends a stuck loop, but not a database that is away: scripts would die for nothing. */
+  private async isAlive(): Promise<boolean> {
+    const checks = await this.readChecks()
+    const fails = (name: HealthCheck['name']) => checks.some((c) => c.name === name && !c.ok)
+    return !fails('loops') || fails('database')
+  }
+
+  private async logStatistics(): Promise<void> {
+    const statistics = await this.readStatistics()
+    const { runningJobs, dueJobs } = statistics
+    const totalResults = statistics.counters.jobs_completed ?? 0
+    const text = `${runningJobs} running jobs, ${totalResults} total results`
+    this.context.log.info({ runningJobs, dueJobs, totalResults }, `Analysis system stats: ${text}`)
+    if (!this.context.signal.aborted) await this.notifier.status(text)
   }
 }
 
-async function serveWith(
-  executor: Executor,
-  context: Context,
-  { haste, once }: ServiceOptions,
-): Promise<ServeCounts> {
-  const onHaste = () => void executor.stop()
-  try {
-    await executor.start()
-    haste.addEventListener('abort', onHaste, { once: true })
-    context.log.info({ executorId: executor.id }, 'Job poller started')
-    return await executor.serve({ untilEmpty: once })
-  } catch (error) {
-    throw databaseError(error, context.database.target.label)
-  } finally {
-    haste.removeEventListener('abort', onHaste)
-    await executor.stop()
-  }
+/** A service from its start to its end, for callers that never reload its settings. */
+export function serve(context: Context, options: ServiceOptions): Promise<ServeCounts> {
+  return new Service(context, options).run()
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }

@@ -1,0 +1,109 @@
+import type { Settings } from '../config/index.ts'
+import { KilnError, errorCodeOf, messageOf } from '../errors/index.ts'
+
+/** `live`: does the process answer; `ready`: does it take jobs; `health`: the summary. */
+export type ServiceQuestion = 'live' | 'ready' | 'health'
+export type ServiceVerdict = 'healthy' | 'degraded' | 'unhealthy' | 'down'
+
+export interface ServiceAnswer {
+  readonly verdict: ServiceVerdict
+  readonly url: string
+  /** What the service said; null when it is down. */
+  readonly report: Readonly<Record<string, unknown>> | null
+  /** Why it is down; null otherwise. */
+  readonly problem: string | null
+}
+
+const paths: Readonly<Record<ServiceQuestion, string>> = {
+  live: '/livez',
+  ready: '/readyz',
+  health: '/health',
+}
+
+/** Statuses the service gives, and what they mean here. */
+const verdicts: Readonly<Record<string, ServiceVerdict>> = {
+  alive: 'healthy',
+  ready: 'healthy',
+  healthy: 'healthy',
+  degraded: 'degraded',
+  not_ready: 'unhealthy',
+  unhealthy: 'unhealthy',
+}
+
+/**
+ * Asks a running service over HTTP how it does. A service that does not answer is an answer:
+ * `down`.
+ *
+ * @throws KilnError SETTING_INVALID when the address is no HTTP URL.
+ */
+export async function askService(
+  settings: Pick<Settings, 'executorUrl' | 'host' | 'executorPort'>,
+  input: {
+    readonly question: ServiceQuestion
+    readonly url?: string | undefined
+    readonly timeoutMs: number
+  },
+): Promise<ServiceAnswer> {
+  const url = addressOf(input.url ?? settings.executorUrl ?? localUrl(settings), input.question)
+  const down = (problem: string): ServiceAnswer => ({ verdict: 'down', url, report: null, problem })
+  let report: unknown
+  const signal = AbortSignal.timeout(input.timeoutMs)
+  try {
+    report = parse(await getText(url, signal))
+  } catch (error) {
+    if (signal.aborted) return down(`no answer within ${input.timeoutMs / 1000} s`)
+    return down(errorCodeOf(error) === 'ECONNREFUSED' ? 'nothing listens there' : messageOf(error))
+  }
+  if (typeof report !== 'object' || report === null || !('status' in report)) {
+    return down('what answers there is not a Kiln service')
+  }
+  const verdict = verdicts[String(report.status)]
+  if (!verdict) return down('what answers there is not a Kiln service')
+  return { verdict, url, report: report as Readonly<Record<string, unknown>>, problem: null }
+}
+
+/** The service of this machine, by the settings it reads itself. */
+function localUrl({ host, executorPort }: Pick<Settings, 'host' | 'executorPort'>): string {
+  // These mean every address of the machine, and are none to connect to.
+  const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
+  const name = everywhere[host] ?? host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${executorPort}`
+}
+
+function addressOf(base: string, question: ServiceQuestion): string {
+  const url = URL.parse(base)
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw new KilnError('SETTING_INVALID', `${JSON.stringify(base)} is not an HTTP URL`, {
+      hint: 'give --url or ANALYSIS_EXECUTOR_URL as http://HOST:PORT',
+    })
+  }
+  return `${url.origin}${url.pathname.replace(/\/$/, '')}${paths[question]}`
+}
+
+/** No answer of a service is as long. */
+const longestAnswer = 64 * 1024
+
+/** Not `fetch`: that refuses ports which browsers do, and is slower to load. */
+async function getText(url: string, signal: AbortSignal): Promise<string> {
+  const { get } = await (url.startsWith('https:') ? import('node:https') : import('node:http'))
+  return new Promise((resolve, reject) => {
+    get(url, { signal, agent: false }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (part: string) => {
+        text += part
+        if (text.length > longestAnswer) response.destroy(new Error('the answer has no end'))
+      })
+      response.on('end', () => resolve(text))
+      response.on('error', reject)
+    }).on('error', reject)
+  })
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

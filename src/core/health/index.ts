@@ -1,0 +1,7 @@
+/** Whether Kiln does its work, as seen from outside of it. */
+export {
+  type ServiceAnswer,
+  type ServiceQuestion,
+  type ServiceVerdict,
+  askService,
+} from './ask-service.ts'

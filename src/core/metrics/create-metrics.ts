@@ -1,0 +1,145 @@
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import { childMemoryBytes } from '../os/index.ts'
+import { type CumulativeHistogram, cumulativeHistogram } from './histograms.ts'
+import type { Statistics } from './read-statistics.ts'
+
+/** Connections of a pool. */
+export interface PoolCounts {
+  readonly used: number
+  readonly idle: number
+  /** Calls that wait for a connection. */
+  readonly waiting: number
+}
+
+export interface MetricsSources {
+  /** Rejects while the database is away. */
+  readonly readStatistics: () => Promise<Statistics>
+  readonly pool: () => PoolCounts
+  /** Sandboxes of this process; undefined when it runs no jobs. */
+  readonly slots: () => { readonly used: number; readonly free: number } | undefined
+}
+
+export interface Metrics {
+  readonly contentType: string
+  /** Text exposition format 0.0.4. Without the database only what this process knows. */
+  render(): Promise<string>
+}
+
+/** Gauges that prom-client names like counters, which `promtool check metrics` refuses. */
+const misnamed = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
+
+/** The metrics of a service. Queue gauges are the same on every instance: take their maximum. */
+export function createMetrics(sources: MetricsSources): Metrics {
+  const local = new Registry()
+  collectDefaultMetrics({ register: local })
+  for (const name of misnamed) local.removeSingleMetric(name)
+  const pool = gauge(local, 'db_pool_connections', 'Connections of the database pool.', 'state')
+  const slots = gauge(local, 'analysis_sandbox_slots', 'Sandboxes of this executor.', 'state')
+  const memory = gauge(
+    local,
+    'analysis_memory_usage_bytes',
+    'Resident memory of the service and of its child processes (sandboxes, DuckDB).',
+    'process',
+  )
+
+  const renderLocal = async (): Promise<string> => {
+    for (const [state, count] of Object.entries(sources.pool())) pool.set({ state }, count)
+    for (const [state, count] of Object.entries(sources.slots() ?? {})) slots.set({ state }, count)
+    memory.set({ process: 'service' }, process.memoryUsage.rss())
+    const children = await childMemoryBytes()
+    if (children !== undefined) memory.set({ process: 'children' }, children)
+    return local.metrics()
+  }
+
+  return {
+    contentType: local.contentType,
+    async render() {
+      // A scrape that says what is left beats none while the database is away.
+      const statistics = await sources.readStatistics().catch(() => undefined)
+      const texts = [await renderLocal()]
+      if (statistics) texts.push(await renderStatistics(statistics))
+      return texts.join('\n')
+    },
+  }
+}
+
+/** A registry for one scrape: its values belong to the database, not to this process. */
+async function renderStatistics(statistics: Statistics): Promise<string> {
+  const registry = new Registry()
+  const { counters } = statistics
+  const jobs = new Counter({
+    name: 'analysis_jobs_total',
+    help: 'Jobs that ended, by status; all executors, cleaned up or not.',
+    labelNames: ['status'],
+    registers: [registry],
+  })
+  for (const status of ['completed', 'failed', 'cancelled']) {
+    jobs.inc({ status }, counters[`jobs_${status}`] ?? 0)
+  }
+  const queue = gauge(registry, 'analysis_queue_jobs', 'Jobs that have not ended.', 'state')
+  queue.set({ state: 'due' }, statistics.dueJobs)
+  queue.set({ state: 'scheduled' }, statistics.scheduledJobs)
+  queue.set({ state: 'waiting' }, statistics.waitingJobs)
+  queue.set({ state: 'running' }, statistics.runningJobs)
+  gauge(
+    registry,
+    'analysis_queue_oldest_pending_age_seconds',
+    'How long the due job that waits longest has been due.',
+  ).set(statistics.oldestDueSeconds)
+  gauge(
+    registry,
+    'analysis_schedule_lag_seconds',
+    'How long the most overdue schedule has been due.',
+  ).set(statistics.scheduleLagSeconds)
+  if (statistics.lastBackupSeconds !== null) {
+    gauge(
+      registry,
+      'analysis_task_last_success_timestamp_seconds',
+      'When a task last succeeded.',
+      'task',
+    ).set({ task: 'backup' }, statistics.lastBackupSeconds)
+  }
+  return [
+    await registry.metrics(),
+    histogramText(
+      'analysis_execution_duration_seconds',
+      'How long jobs ran, from claim to end.',
+      cumulativeHistogram('job_duration_seconds', counters),
+    ),
+    histogramText(
+      'analysis_job_wait_seconds',
+      'How long jobs were due before they were claimed.',
+      cumulativeHistogram('job_wait_seconds', counters),
+    ),
+    histogramText(
+      'analysis_claim_duration_seconds',
+      'How long claims took that found jobs.',
+      cumulativeHistogram('claim_duration_seconds', counters),
+    ),
+  ].join('\n')
+}
+
+function gauge(registry: Registry, name: string, help: string, label?: string): Gauge {
+  return new Gauge({
+    name,
+    help,
+    labelNames: label === undefined ? [] : [label],
+    registers: [registry],
+  })
+}
+
+/** prom-client's histograms only count what their own process observes. */
+function histogramText(name: string, help: string, histogram: CumulativeHistogram): string {
+  return [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} histogram`,
+    ...histogram.buckets.map(([bound, count]) => `${name}_bucket{le="${bound}"} ${count}`),
+    `${name}_sum ${histogram.sum}`,
+    `${name}_count ${histogram.count}`,
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,92 @@
+import { sql } from 'kysely'
+import type { Queries } from '../database/index.ts'
+
+/** The state of the queue and the totals of everything, as all executors together made it. */
+export interface Statistics {
+  /** Pending jobs that an executor may claim now. */
+  readonly dueJobs: number
+  /** Pending jobs whose time has not come. */
+  readonly scheduledJobs: number
+  /** Pending jobs that wait for a limit or a slot. */
+  readonly waitingJobs: number
+  readonly runningJobs: number
+  /** How long the due job that waits longest has been due; 0 when none is. */
+  readonly oldestDueSeconds: number
+  /** Bytes of results that are stored as files. */
+  readonly storedBytes: number
+  /** How long the most overdue schedule has been due; 0 when none is. */
+  readonly scheduleLagSeconds: number
+  /** When the last complete backup was finished, in seconds since the epoch. */
+  readonly lastBackupSeconds: number | null
+  /** Sums over all executors, by name. They only go up. */
+  readonly counters: Readonly<Record<string, number>>
+}
+
+/** Jobs that have ended so far, cleaned up or not. */
+export function jobsProcessed({ counters }: Pick<Statistics, 'counters'>): number {
+  return (
+    (counters.jobs_completed ?? 0) + (counters.jobs_failed ?? 0) + (counters.jobs_cancelled ?? 0)
+  )
+}
+
+/** Every part is served by a partial index or a small table: finished jobs cost nothing. */
+export const statisticsQuery = sql<Statistics>`
+  with claimable as (
+    select
+      count(*) filter (where run_at <= now()) as due,
+      count(*) filter (where run_at > now()) as scheduled,
+      min(run_at) as oldest_at
+    from analysis_jobs
+    where status = 'pending'
+      and ready
+  ),
+  waiting as (
+    select count(*) as jobs
+    from analysis_jobs
+    where status = 'pending'
+      and not ready
+  ),
+  running as (
+    select count(*) as jobs
+    from analysis_jobs
+    where status = 'running'
+  ),
+  stored as (
+    select coalesce(sum(size_bytes), 0)::bigint as bytes
+    from analysis_result_storage
+  ),
+  overdue as (
+    select min(next_run_at) as since
+    from analysis_schedules
+    where enabled
+  ),
+  backup as (
+    select max(coalesce(finished_at, created_at)) as finished_at
+    from analysis_backups
+    where status = 'complete'
+  ),
+  totals as (
+    select name, sum(value) as value
+    from analysis_counters
+    group by name
+  )
+  select
+    claimable.due as due_jobs,
+    claimable.scheduled as scheduled_jobs,
+    waiting.jobs as waiting_jobs,
+    running.jobs as running_jobs,
+    greatest(0, extract(epoch from now() - claimable.oldest_at))::float8 as oldest_due_seconds,
+    stored.bytes as stored_bytes,
+    greatest(0, extract(epoch from now() - overdue.since))::float8 as schedule_lag_seconds,
+    extract(epoch from backup.finished_at)::float8 as last_backup_seconds,
+    (select coalesce(jsonb_object_agg(name, value), '{}') from totals) as counters
+  from claimable, waiting, running, stored, overdue, backup
+`
+
+/** Reads all of it in one statement, from one snapshot. */
+export async function readStatistics(queries: Queries): Promise<Statistics> {
+  const { rows } = await statisticsQuery.execute(queries)
+  const [statistics] = rows
+  if (!statistics) throw new Error('the statistics query returned no row')
+  return statistics
+}

@@ -1,0 +1,64 @@
+import type { Context } from '../context.ts'
+import {
+  Executor,
+  type ExecutorActivity,
+  type ExecutorOptions,
+  type ServeCounts,
+} from '../executor/index.ts'
+
+/** Before the first executor is there. */
+const idle: ExecutorActivity = { runningJobs: 0, isDraining: false, passAgeMs: 0, beatAgeMs: 0 }
+
+/**
+ * Runs jobs for as long as the service does: with one executor, and with a new one when that was
+ * declared dead, as after the machine was suspended. Its jobs are others' then, but this process is
+ * well.
+ */
+export class JobRunner {
+  private readonly context: Context
+  private readonly options: ExecutorOptions
+  private executor: Executor | undefined
+
+  constructor(context: Context, options: Omit<ExecutorOptions, 'kind'>) {
+    this.context = context
+    this.options = { ...options, kind: 'service' }
+  }
+
+  get activity(): ExecutorActivity {
+    return this.executor?.activity ?? idle
+  }
+
+  /** Registers an executor; jobs are claimed by `serve`. */
+  async start(): Promise<void> {
+    const { context, options } = this
+    context.log.info({ concurrency: options.concurrency }, 'Analysis Executor starting...')
+    await this.startExecutor()
+  }
+
+  /** Claims and runs jobs until the context's signal is aborted, or nothing is due. */
+  async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
+    const total = { completed: 0, failed: 0, cancelled: 0 }
+    for (;;) {
+      const executor = this.executor ?? (await this.startExecutor())
+      const counts = await executor.serve(options)
+      total.completed += counts.completed
+      total.failed += counts.failed
+      total.cancelled += counts.cancelled
+      if (!executor.isFencedOut || this.context.signal.aborted) return total
+      await executor.stop()
+      this.executor = undefined
+    }
+  }
+
+  /** Hands what runs here back to the queue and ends. Safe to call twice. */
+  async stop(): Promise<void> {
+    await this.executor?.stop()
+  }
+
+  private async startExecutor(): Promise<Executor> {
+    this.executor = new Executor(this.context, this.options)
+    await this.executor.start()
+    this.context.log.info({ executorId: this.executor.id }, 'Job poller started')
+    return this.executor
+  }
+}
