@@ -28,7 +28,9 @@ import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
+import { Turns } from './turns.ts'
 import { VersionCache } from './version-cache.ts'
+import { WakeUp } from './wake-up.ts'
 
 /** How often the heartbeat is written. Four may fail before others take the executor for dead. */
 const beatEveryMs = 2000
@@ -69,7 +71,7 @@ export class Executor {
   private readonly options: ExecutorOptions
   private readonly holders = new Map<string, LeaseHolder>()
   private readonly versions: VersionCache
-  private readonly wakeUps = new Set<() => void>()
+  private readonly wakeUp = new WakeUp()
   private readonly meter = new ExecutorMeter()
   /** When its loops last went round, by the monotonic clock. */
   private lastPassAt = 0
@@ -79,10 +81,8 @@ export class Executor {
   private listener: Listener | undefined
   private beatTimer: NodeJS.Timeout | undefined
   /** Claims and beats take turns: a beat that overtook a claim would give its jobs back. */
-  private turn: Promise<unknown> = Promise.resolve()
+  private readonly turns = new Turns()
   private isStopping = false
-  /** A notification came while nobody waited for one, as during a claim. */
-  private wasWoken = false
   private stopped: Promise<void> | undefined
   private isDraining = false
   private isDatabaseAway = false
@@ -135,7 +135,8 @@ export class Executor {
       target: context.database.target,
       applicationName: 'kiln executor listener',
       channels: ['kiln_jobs', 'kiln_cancel'],
-      onNotification: (channel) => (channel === 'kiln_cancel' ? void this.beat() : this.wake()),
+      onNotification: (channel) =>
+        channel === 'kiln_cancel' ? void this.beat() : this.wakeUp.wake(),
     })
     await Promise.all([starting, this.listener.start()]).catch((error: unknown) => {
       if (!(error instanceof SandboxUnavailableError)) throw error
@@ -165,7 +166,7 @@ export class Executor {
    * when this executor stops.
    */
   async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
-    const holder = await this.inTurn(async () => {
+    const holder = await this.turns.take(async () => {
       if (this.isStopping) throw new KilnError('TERMINATED', 'the executor stops')
       const job = await insertClaimedJob(this.context.database.queries, {
         ...input,
@@ -185,7 +186,7 @@ export class Executor {
   async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
     const counts = { completed: 0, failed: 0, cancelled: 0 }
     const { signal } = this.context
-    const onAbort = () => this.wake()
+    const onAbort = () => this.wakeUp.wake()
     signal.addEventListener('abort', onAbort, { once: true })
     const running = new Set<Promise<void>>()
     try {
@@ -196,7 +197,8 @@ export class Executor {
         for (const holder of claimed ?? []) this.track(holder, running, counts)
         if (claimed?.length === 0 && running.size === 0 && options.untilEmpty) break
         // A full batch may have left more behind: ask again at once.
-        if (!claimed || claimed.length < free || claimed.length === 0) await this.nextWake()
+        if (!claimed || claimed.length < free || claimed.length === 0)
+          await this.wakeUp.next(this.context.settings.pollIntervalMs)
       }
       await Promise.all(running)
     } finally {
@@ -221,7 +223,7 @@ export class Executor {
       .finally(() => {
         // The slot first, or whoever wakes up finds none free and sleeps on.
         running.delete(done)
-        this.wake()
+        this.wakeUp.wake()
       })
     running.add(done)
   }
@@ -249,10 +251,10 @@ export class Executor {
   private async stopOnce(): Promise<void> {
     this.isStopping = true
     clearTimeout(this.beatTimer)
-    this.wake()
+    this.wakeUp.wake()
     try {
       // In turn: a claim under way may bring jobs that must go back too.
-      await this.inTurn(() => this.signOff())
+      await this.turns.take(() => this.signOff())
     } catch (error) {
       // Without the database the row stays; others find this process gone and take its jobs.
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
@@ -287,7 +289,7 @@ export class Executor {
   private async claim(limit: number): Promise<LeaseHolder[] | undefined> {
     const { queries } = this.context.database
     try {
-      const holders = await this.inTurn(async () => {
+      const holders = await this.turns.take(async () => {
         if (this.isStopping) return []
         await sweepLostExecutors(queries)
         const startedAt = this.context.clock.monotonic()
@@ -342,7 +344,7 @@ export class Executor {
     if (this.isStopping || this.isBeatWaiting) return
     this.isBeatWaiting = true
     try {
-      const reply = await this.inTurn(() => {
+      const reply = await this.turns.take(() => {
         this.isBeatWaiting = false
         return beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()])
       })
@@ -367,7 +369,7 @@ export class Executor {
   private fenceOut(): void {
     this.context.log.error({ executorId: this.id }, 'this executor was declared dead')
     this.isFencedOut = true
-    this.wake()
+    this.wakeUp.wake()
     this.abortAll(new KilnError('JOB_LOST', 'this executor was declared dead'))
   }
 
@@ -375,34 +377,5 @@ export class Executor {
     if (this.isStopping) return
     const delay = this.listener?.isListening ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
     this.beatTimer = setTimeout(() => void this.beat().then(() => this.scheduleBeat()), delay)
-  }
-
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.turn.then(work)
-    this.turn = result.catch(() => undefined)
-    return result
-  }
-
-  private wake(): void {
-    this.wasWoken = true
-    for (const wakeUp of this.wakeUps) wakeUp()
-    this.wakeUps.clear()
-  }
-
-  /** Resolves when a job may have come or ended, at the latest after the poll interval. */
-  private nextWake(): Promise<void> {
-    if (this.wasWoken) {
-      this.wasWoken = false
-      return Promise.resolve()
-    }
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        this.wasWoken = false
-        resolve()
-      }
-      const timer = setTimeout(done, this.context.settings.pollIntervalMs)
-      this.wakeUps.add(done)
-    })
   }
 }
