@@ -11,7 +11,7 @@ export default class MigratePlan extends KilnCommand<typeof MigratePlan> {
     'by hand.'
   static override examples = [
     '<%= config.bin %> migrate plan',
-    '<%= config.bin %> migrate plan > migration.sql && psql -X -v ON_ERROR_STOP=1 -f migration.sql',
+    '<%= config.bin %> migrate plan > migration.sql',
   ]
   static override exitCodeHelp = [
     [1, 'an applied file was changed, or the order is wrong'],
