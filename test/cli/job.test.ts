@@ -60,7 +60,10 @@ describe('job list', () => {
     )
     expect(first.items.map(({ id }) => id)).toEqual([jobs.cancelled, jobs.waiting, jobs.failed])
     const second: { items: { id: string }[]; next_cursor: null } = await json(
-      ...['list', '--limit', '3', '--cursor', first.next_cursor],
+      'list',
+      '--limit=3',
+      '--cursor',
+      first.next_cursor,
     )
     expect(second.items.map(({ id }) => id)).toEqual([jobs.done])
     expect(second.next_cursor).toBe(null)
