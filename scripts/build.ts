@@ -44,8 +44,6 @@ const shared: BuildOptions = {
   legalComments: 'none',
   minifySyntax: true,
   minifyWhitespace: true,
-  // What runs inside an isolate travels as text.
-  loader: { '.guest.js': 'text' },
   // CommonJS packages inside an ES module bundle still call require for Node's own modules.
   banner: {
     js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
@@ -74,11 +72,10 @@ for (const name of ['sandbox', 'duckdb']) {
   await build({ ...shared, entryPoints: [entry], outfile: `dist/processes/${name}.js` })
 }
 
-// The migrations and the type declarations of scripts travel with the program.
-for (const folder of ['migrations', 'types']) {
-  if (existsSync(path.join(root, folder))) {
-    cpSync(path.join(root, folder), path.join(dist, folder), { recursive: true })
-  }
+// The type declarations of scripts travel with the program. The migrations need no copy: sources
+// and build read the folder beside package.json.
+if (existsSync(path.join(root, 'types'))) {
+  cpSync(path.join(root, 'types'), path.join(dist, 'types'), { recursive: true })
 }
 
 const plugin = new OclifPlugin({

@@ -72,17 +72,30 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     if (output) this.write(output)
   }
 
-  /** Settings, database, logger and signal; the database connects when first used. */
+  /** False for commands that work on any schema; all others want the one this program knows. */
+  protected get needsSchema(): boolean {
+    return true
+  }
+
+  /**
+   * Settings, database, logger and signal. A schema that is missing, older or newer ends the command
+   * here, before it reads or writes a row.
+   */
   protected async context(): Promise<Context> {
+    if (this.handle) return this.handle.context
     // Only commands that use the database pay for loading its driver.
     const { openContext } = await import('./context.ts')
-    this.handle ??= await openContext({
+    this.handle = await openContext({
       commandId: this.id ?? 'kiln',
       signal: this.abortController.signal,
       databaseUrl: this.flags['database-url'],
       logLevel: this.flags['log-level'],
       logs: this.logs,
     })
+    if (this.needsSchema) {
+      const { checkSchema } = await import('../core/migrate/check-schema.ts')
+      await checkSchema(this.handle.context)
+    }
     return this.handle.context
   }
 
@@ -125,7 +138,9 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   }
 
   private write(output: Output): void {
-    const text = render(output, this.format)
+    // Quiet is silent on success, for cron; who names a format wants the data all the same.
+    const isSilent = this.flags.quiet && !this.flags.json && !this.namesFormat
+    const text = isSilent ? '' : render(output, this.format)
     if (text !== '') process.stdout.write(`${text}\n`)
     if (output.kind === 'list' && !this.isJson) {
       if (output.items.length === 0 && output.empty) this.say(output.empty)

@@ -18,6 +18,10 @@ export default class Quickstart extends KilnCommand<typeof Quickstart> {
     return true
   }
 
+  protected override get needsSchema(): boolean {
+    return false
+  }
+
   protected async execute(): Promise<Output> {
     const context = await this.context()
     const { target } = context.database

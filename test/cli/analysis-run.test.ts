@@ -240,7 +240,7 @@ describe('parameters', () => {
 
 describe('the queue', () => {
   it('gives the id alone with --detach', async () => {
-    const result = await run(['good.js', '--detach', '-q'])
+    const result = await run(['good.js', '--detach', '-q', '-o', 'name'])
     expect(result.stdout).toMatch(/^[0-9a-f-]{36}\n$/)
     const { rows } = await client.query('select status from analysis_jobs where id = $1', [
       result.stdout.trim(),

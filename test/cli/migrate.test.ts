@@ -110,6 +110,43 @@ describe('kiln migrate', () => {
   })
 })
 
+describe('every other command', () => {
+  test('refuses a schema that is missing, old or newer, with 78 and what to do', async () => {
+    const list = () => runKiln(['job', 'list'], env())
+    expect(await list()).toMatchObject({
+      exitCode: 78,
+      stderr: expect.stringMatching(
+        /has not been migrated \[SCHEMA_MISSING\]\nhint: run: kiln migrate/,
+      ),
+    })
+    await runKiln(['migrate', '--to', '2'], env())
+    expect(await list()).toMatchObject({
+      exitCode: 78,
+      stderr: expect.stringContaining('SCHEMA_OUTDATED'),
+    })
+    await runKiln(['migrate'], env())
+    expect(await list()).toMatchObject({ exitCode: 0 })
+    await fixture.rows(
+      `insert into kiln_migrations (version, name, checksum) values ('9999', 'future', '')`,
+    )
+    expect(await list()).toMatchObject({
+      exitCode: 78,
+      stderr: expect.stringContaining('SCHEMA_NEWER'),
+    })
+  })
+})
+
+test.each(['', 'up', 'status', 'plan', 'down', 'verify', 'create', 'baseline', 'repair'])(
+  'the help of kiln migrate %s has examples and exit codes, at 80 columns',
+  async (command) => {
+    const { exitCode, stdout } = await runKiln(['migrate', ...command.split(' '), '--help'])
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/EXAMPLES\n/)
+    expect(stdout).toMatch(/EXIT CODES\n/)
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
+  },
+)
+
 describe('kiln migrate status', () => {
   test('lists the states; --check exits 1 while something is pending', async () => {
     await migrate('up', '--to', '1')

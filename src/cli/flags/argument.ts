@@ -16,3 +16,6 @@ export const optionalArgument = (options: ArgumentOptions) =>
 
 export const requiredArguments = (options: ArgumentOptions) =>
   Args.string({ ...options, required: true, multiple: true, ignoreStdin: true })
+
+export const optionalArguments = (options: ArgumentOptions) =>
+  Args.string({ ...options, required: false, multiple: true, ignoreStdin: true })

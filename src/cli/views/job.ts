@@ -1,10 +1,10 @@
-import type { Job, JobAttempt } from '../../core/jobs/index.ts'
+import type { Job, JobAttempt, JobSummary } from '../../core/jobs/index.ts'
 import type { Column, Json, JsonObject, RecordOutput } from '../output/output.ts'
 import { field, plainText } from '../output/render.ts'
 import { age } from './age.ts'
 
 /** A job as commands print it. Results and parameters are the user's JSON and stay as they are. */
-export function jobJson(job: Job): JsonObject {
+export function jobJson(job: JobSummary): JsonObject {
   return {
     id: job.id,
     analysis_id: job.analysisId,
@@ -50,8 +50,15 @@ export const jobColumns: readonly Column<JsonObject>[] = [
   field('error', 'error_code'),
   field('created at', 'created_at', true),
   field('triggered by', 'triggered_by', true),
+  { header: 'progress', text: progressText, isWide: true },
+  field('waiting for', 'waiting_reason', true),
   field('message', 'error_message', true),
 ]
+
+function progressText({ progress, progress_message: message }: JsonObject): string {
+  const percent = typeof progress === 'number' ? `${Math.round(100 * progress)} %` : ''
+  return [percent, plainText(message)].filter(Boolean).join(' ')
+}
 
 /** One job in full: its attempts beside its fields. */
 export function jobRecord(job: Job, attempts: readonly JobAttempt[]): RecordOutput {

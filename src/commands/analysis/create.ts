@@ -12,7 +12,7 @@ export default class AnalysisCreate extends KilnCommand<typeof AnalysisCreate> {
   static override description =
     'The script is read in a sandbox first: what it declares is checked and kept with its version.'
   static override examples = [
-    '<%= config.bin %> analysis create examples/dry-spells.js --project weather --name dry',
+    '<%= config.bin %> analysis create examples/dry-spells.js --name droughts',
     'cat delays.ts | <%= config.bin %> analysis create - --title "On-time performance" --json',
   ]
   static override exitCodeHelp = [

@@ -11,7 +11,7 @@ export default class AnalysisUpdate extends KilnCommand<typeof AnalysisUpdate> {
   static override description =
     'Versions never change; jobs that are queued run the version they were queued with. The same script again makes none.'
   static override examples = [
-    '<%= config.bin %> analysis update dry-spells examples/dry-spells.js --message "tidied"',
+    '<%= config.bin %> analysis update dry-spells examples/dry-spells.js --message wet',
     '<%= config.bin %> analysis update delays delays.ts --project flights --json',
   ]
   static override exitCodeHelp = [

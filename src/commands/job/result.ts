@@ -1,7 +1,6 @@
 import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
-import { jobError } from '../../cli/views/job-end.ts'
 import { resultOutput } from '../../cli/views/result.ts'
 import { getJob, sweepLostExecutors } from '../../core/jobs/index.ts'
 import { readResult } from '../../core/results/index.ts'
@@ -29,8 +28,6 @@ export default class JobResult extends KilnCommand<typeof JobResult> {
     const context = await this.context()
     await sweepLostExecutors(context.database.queries)
     const job = await getJob(context, this.args.id)
-    const error = jobError(job)
-    if (error) throw error
     return resultOutput(job.id, await readResult(context, job), this.asksForTable)
   }
 }

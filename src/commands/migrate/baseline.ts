@@ -1,11 +1,11 @@
-import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import { migrateFlags } from '../../cli/flags/migrate.ts'
+import { MigrateCommand } from '../../cli/migrate-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { field, plainText } from '../../cli/output/render.ts'
 import { baselineMigrations } from '../../core/migrate/index.ts'
 
-export default class MigrateBaseline extends KilnCommand<typeof MigrateBaseline> {
+export default class MigrateBaseline extends MigrateCommand<typeof MigrateBaseline> {
   static override summary = 'Record migrations as applied without running them.'
   static override description =
     'For a database whose schema was made by other means, such as a dump without the ledger. ' +

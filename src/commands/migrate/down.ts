@@ -1,13 +1,13 @@
 import { Flags } from '@oclif/core'
-import { KilnCommand } from '../../cli/base-command.ts'
 import { migrateFlags } from '../../cli/flags/migrate.ts'
+import { MigrateCommand } from '../../cli/migrate-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { plainText } from '../../cli/output/render.ts'
-import { appliedColumns, appliedJson, progressText } from '../../cli/views/migration.ts'
+import { appliedColumns, appliedJson } from '../../cli/views/migration.ts'
 import { KilnError } from '../../core/errors/index.ts'
 import { migrateDown } from '../../core/migrate/index.ts'
 
-export default class MigrateDown extends KilnCommand<typeof MigrateDown> {
+export default class MigrateDown extends MigrateCommand<typeof MigrateDown> {
   static override summary = 'Revert migrations, newest first. Deletes the data they hold.'
   static override examples = [
     '<%= config.bin %> migrate down --steps 1 --yes',
@@ -50,10 +50,7 @@ export default class MigrateDown extends KilnCommand<typeof MigrateDown> {
       lockTimeoutMs: this.flags['lock-timeout'],
       steps: this.flags.steps,
       to: this.flags.to,
-      onProgress: (event) => {
-        const text = progressText(event)
-        if (text) this.say(text)
-      },
+      onProgress: (event) => this.report(event),
     })
     return {
       kind: 'list',

@@ -1,17 +1,17 @@
 import { Flags } from '@oclif/core'
-import { KilnCommand } from '../../cli/base-command.ts'
 import { migrationsFlag } from '../../cli/flags/migrate.ts'
+import { MigrateCommand } from '../../cli/migrate-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { planMigrations } from '../../core/migrate/index.ts'
 
-export default class MigratePlan extends KilnCommand<typeof MigratePlan> {
+export default class MigratePlan extends MigrateCommand<typeof MigratePlan> {
   static override summary = 'Print the SQL that migrate would run. Writes nothing.'
   static override description =
     'The output is a script for psql that also writes the ledger, for databases that are changed ' +
     'by hand.'
   static override examples = [
     '<%= config.bin %> migrate plan',
-    '<%= config.bin %> migrate plan > migration.sql',
+    '<%= config.bin %> migrate plan | psql -X -v ON_ERROR_STOP=1 "$DATABASE_URL"',
   ]
   static override exitCodeHelp = [
     [1, 'an applied file was changed, or the order is wrong'],

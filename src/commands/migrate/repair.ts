@@ -1,12 +1,12 @@
 import { Flags } from '@oclif/core'
-import { KilnCommand } from '../../cli/base-command.ts'
 import { optionalArgument } from '../../cli/flags/argument.ts'
 import { migrateFlags } from '../../cli/flags/migrate.ts'
+import { MigrateCommand } from '../../cli/migrate-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { KilnError } from '../../core/errors/index.ts'
 import { repairMigrations } from '../../core/migrate/index.ts'
 
-export default class MigrateRepair extends KilnCommand<typeof MigrateRepair> {
+export default class MigrateRepair extends MigrateCommand<typeof MigrateRepair> {
   static override summary = 'Correct the ledger of migrations. Does not touch the schema.'
   static override examples = [
     '<%= config.bin %> migrate repair --accept-checksum 0003 --reason "comment corrected"',

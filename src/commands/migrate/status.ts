@@ -1,13 +1,13 @@
 import { Flags } from '@oclif/core'
-import { KilnCommand } from '../../cli/base-command.ts'
 import { migrationsFlag } from '../../cli/flags/migrate.ts'
+import { MigrateCommand } from '../../cli/migrate-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { plainText } from '../../cli/output/render.ts'
 import { migrationColumns, migrationJson } from '../../cli/views/migration.ts'
 import { migrationStatus } from '../../core/migrate/index.ts'
 import { exitCodes } from '../../core/errors/index.ts'
 
-export default class MigrateStatus extends KilnCommand<typeof MigrateStatus> {
+export default class MigrateStatus extends MigrateCommand<typeof MigrateStatus> {
   static override summary = 'Show which migrations are applied.'
   static override examples = [
     '<%= config.bin %> migrate status',

@@ -1,12 +1,12 @@
 import { Flags } from '@oclif/core'
-import { KilnCommand } from '../../cli/base-command.ts'
 import { migrateFlags } from '../../cli/flags/migrate.ts'
+import { MigrateCommand } from '../../cli/migrate-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { plainText } from '../../cli/output/render.ts'
-import { appliedColumns, appliedJson, progressText } from '../../cli/views/migration.ts'
+import { appliedColumns, appliedJson } from '../../cli/views/migration.ts'
 import { migrateUp } from '../../core/migrate/index.ts'
 
-export default class MigrateUp extends KilnCommand<typeof MigrateUp> {
+export default class MigrateUp extends MigrateCommand<typeof MigrateUp> {
   static override summary = 'Apply the migrations that are pending.'
   static override description =
     'Safe to repeat and to run on several machines at once: one applies, the others wait. A ' +
@@ -39,10 +39,7 @@ export default class MigrateUp extends KilnCommand<typeof MigrateUp> {
       lockTimeoutMs: this.flags['lock-timeout'],
       to: this.flags.to,
       allowOutOfOrder: this.flags['allow-out-of-order'],
-      onProgress: (event) => {
-        const text = progressText(event)
-        if (text) this.say(text)
-      },
+      onProgress: (event) => this.report(event),
     })
     return {
       kind: 'list',

@@ -1,11 +1,11 @@
-import { KilnCommand } from '../../cli/base-command.ts'
 import { migrationsFlag } from '../../cli/flags/migrate.ts'
+import { MigrateCommand } from '../../cli/migrate-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { field, plainText } from '../../cli/output/render.ts'
 import { exitCodes } from '../../core/errors/index.ts'
 import { verifyMigrations } from '../../core/migrate/index.ts'
 
-export default class MigrateVerify extends KilnCommand<typeof MigrateVerify> {
+export default class MigrateVerify extends MigrateCommand<typeof MigrateVerify> {
   static override summary = 'Compare migration files, ledger and the schema as it is.'
   static override description =
     'Lists what is missing or different: tables, columns, indexes, constraints, triggers, ' +

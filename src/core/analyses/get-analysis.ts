@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
 import type { Analysis, AnalysisReference } from './analysis.ts'
-import { nearNames } from './near-names.ts'
+import { nearNames } from '../units/index.ts'
 import { selectAnalyses } from './select-analyses.ts'
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i

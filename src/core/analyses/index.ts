@@ -35,7 +35,6 @@ export {
 export { type AnalysisFilter, type AnalysisPage, listAnalyses } from './list-analyses.ts'
 export { findRunnable, loadRunnable } from './load-runnable.ts'
 export { type Inspector, openInspector } from './open-inspector.ts'
-export { didYouMean, nearNames } from './near-names.ts'
 export { parseParameterTexts } from './parse-parameter-texts.ts'
 export { type Moment, resolveRelativeDate } from './relative-date.ts'
 export { type ParameterProblem, resolveParameters } from './resolve-parameters.ts'

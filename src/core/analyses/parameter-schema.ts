@@ -6,7 +6,7 @@ import {
   parameterTypes,
 } from './definition.ts'
 import { isRecord } from './json-value.ts'
-import { didYouMean } from './near-names.ts'
+import { didYouMean } from '../units/index.ts'
 import { present } from './present.ts'
 import { expecting, flag, strict, text } from './schema-helpers.ts'
 

@@ -2,7 +2,7 @@ import { KilnError } from '../errors/index.ts'
 import { checkValue, listed } from './check-value.ts'
 import type { AnalysisDefinition, ParameterDefinition } from './definition.ts'
 import { type JsonRecord, type JsonValue, isRecord, quoted } from './json-value.ts'
-import { didYouMean } from './near-names.ts'
+import { didYouMean } from '../units/index.ts'
 import type { Moment } from './relative-date.ts'
 
 export interface ParameterProblem {

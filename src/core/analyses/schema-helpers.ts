@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { ScriptProblem } from './definition.ts'
 import { quoted } from './json-value.ts'
-import { didYouMean } from './near-names.ts'
+import { didYouMean } from '../units/index.ts'
 
 /** The error text of a schema: what was found and what was expected. */
 export const expecting = (expected: string) => ({

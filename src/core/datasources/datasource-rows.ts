@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
-import { didYouMean } from '../analyses/index.ts'
+import { didYouMean } from '../units/index.ts'
 import { KilnError } from '../errors/index.ts'
 import type { Datasource, DatasourceConfig } from './datasource.ts'
 

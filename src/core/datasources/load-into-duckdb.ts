@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { chown, rm } from 'node:fs/promises'
-import path from 'node:path'
-import type { DuckdbProcess } from '../duckdb/index.ts'
+import type { CsvLoad, CsvPart, DuckdbProcess } from '../duckdb/index.ts'
 import type { PostgresDatasource } from './postgres/index.ts'
 
 export interface LoadIntoDuckdb {
@@ -17,8 +16,9 @@ export interface LoadIntoDuckdb {
 }
 
 /**
- * Loads a query's rows from Postgres into a new DuckDB table, exactly or not at all: COPY to a file
- * in the job's folder, `read_csv` with the types of the columns, row counts compared.
+ * Loads a query's rows from Postgres into a new DuckDB table, exactly or not at all: COPY to files
+ * in the job's folder, each read with the exact types while the next is written, all in one
+ * transaction, row counts compared.
  *
  * @throws KilnError DATASOURCE_ERROR, naming the column whose values cannot be carried over.
  */
@@ -27,13 +27,48 @@ export async function loadIntoDuckdb(
   { duckdb, folder, uid, sql, params, table }: LoadIntoDuckdb,
   signal: AbortSignal,
 ): Promise<{ rowCount: number }> {
-  const file = path.join(folder, `load-${randomUUID()}.csv`)
+  const load = await duckdb.beginLoad(table, signal)
+  const reader = new PartReader(load, uid, signal)
   try {
-    const copy = await postgres.copyToCsvFile(sql, params, file, signal)
-    if (uid !== undefined) await chown(file, uid, uid)
-    const { columns, rowCount, maxRowBytes } = copy
-    return await duckdb.loadCsv({ path: file, table, columns, rowCount, maxRowBytes }, signal)
+    const target = { folder, name: `load-${randomUUID()}`, onPart: reader.read }
+    const { rowCount } = await postgres.copyToCsv(sql, params, target, reader.signal)
+    await reader.done
+    return await load.finish(rowCount, signal)
   } finally {
-    await rm(file, { force: true })
+    await reader.done.catch(() => undefined)
+    await load.abandon()
+    await Promise.all(reader.files.map((file) => rm(file, { force: true })))
+  }
+}
+
+/** Has DuckDB read one part after the other; the first that fails stops the copying too. */
+class PartReader {
+  readonly files: string[] = []
+  /** Aborted with the caller's signal, or with the failure of a part as its reason. */
+  readonly signal: AbortSignal
+  readonly #load: CsvLoad
+  readonly #uid: number | undefined
+  readonly #outer: AbortSignal
+  readonly #failed = new AbortController()
+  #done: Promise<void> = Promise.resolve()
+
+  constructor(load: CsvLoad, uid: number | undefined, outer: AbortSignal) {
+    this.#load = load
+    this.#uid = uid
+    this.#outer = outer
+    this.signal = AbortSignal.any([outer, this.#failed.signal])
+  }
+
+  get done(): Promise<void> {
+    return this.#done
+  }
+
+  readonly read = (part: CsvPart): void => {
+    this.files.push(part.path)
+    this.#done = this.#done.then(async () => {
+      if (this.#uid !== undefined) await chown(part.path, this.#uid, this.#uid)
+      await this.#load.add(part, this.#outer)
+    })
+    this.#done.catch((error: unknown) => this.#failed.abort(error))
   }
 }

@@ -66,15 +66,26 @@ export interface CsvColumn {
   readonly isOpenDecimal?: boolean
 }
 
-export interface LoadCsv {
-  /** A CSV file without a header, NULL as unquoted `\N`, inside the job's folder. */
+/** Some of a load's rows: a CSV file without a header, NULL as unquoted `\N`, in the job's folder. */
+export interface CsvPart {
   readonly path: string
-  readonly table: string
+  /** The same names and final types in every part; the way to read them may differ. */
   readonly columns: readonly CsvColumn[]
-  /** Rows that were written; another number in the table fails the load. */
-  readonly rowCount: number
   /** Bytes of the longest row. */
   readonly maxRowBytes: number
+}
+
+/**
+ * A table in the making, all of it or nothing. Other statements on the job's own database wait
+ * until it is finished or abandoned.
+ */
+export interface CsvLoad {
+  /** Reads the part; its file may be deleted only after `finish`. */
+  add(part: CsvPart, signal: AbortSignal): Promise<void>
+  /** Commits if the table has exactly as many rows as were written. */
+  finish(rowCount: number, signal: AbortSignal): Promise<{ rowCount: number }>
+  /** Rolls back what is not finished; safe to repeat. */
+  abandon(): Promise<void>
 }
 
 export interface TableInfo {
@@ -113,8 +124,8 @@ export interface DuckdbProcess {
   ): Promise<RowStream>
   /** Rows changed by a statement; 0 for one that changes none. */
   exec(sql: string, params: readonly unknown[], signal: AbortSignal): Promise<{ rowCount: number }>
-  /** Creates the table from the CSV file in one transaction, all of it or nothing. */
-  loadCsv(load: LoadCsv, signal: AbortSignal): Promise<{ rowCount: number }>
+  /** Begins to create a table from CSV files, in one transaction. */
+  beginLoad(table: string, signal: AbortSignal): Promise<CsvLoad>
   /** Creates the table from a query over an attached database or a view. */
   loadQuery(
     load: {

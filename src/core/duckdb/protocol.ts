@@ -1,4 +1,4 @@
-import type { DuckdbProcessOptions, DuckdbRowOptions, LoadCsv } from './contract.ts'
+import type { CsvPart, DuckdbProcessOptions, DuckdbRowOptions } from './contract.ts'
 
 /** The part of the options that crosses the pipe. */
 export type Setup = Pick<
@@ -21,7 +21,10 @@ export type Operation =
     } & Statement)
   | { readonly name: 'next' | 'closeStream'; readonly stream: number }
   | ({ readonly name: 'exec' } & Statement)
-  | { readonly name: 'loadCsv'; readonly load: LoadCsv }
+  | { readonly name: 'beginLoad'; readonly table: string }
+  | { readonly name: 'addPart'; readonly load: number; readonly part: CsvPart }
+  | { readonly name: 'finishLoad'; readonly load: number; readonly rowCount: number }
+  | { readonly name: 'abandonLoad'; readonly load: number }
   | ({
       readonly name: 'loadQuery'
       readonly table: string

@@ -105,8 +105,23 @@ function duckdbProcess(child: Child, connection: Connection): DuckdbProcess {
     },
     exec: async (sql, params, signal) =>
       (await connection.value({ name: 'exec', sql, params }, signal)) as { rowCount: number },
-    loadCsv: async (load, signal) =>
-      (await connection.value({ name: 'loadCsv', load }, signal)) as { rowCount: number },
+    beginLoad: async (table, signal) => {
+      const load = connection.nextId
+      await connection.value({ name: 'beginLoad', table }, signal)
+      return {
+        add: async (part, partSignal) => {
+          await connection.value({ name: 'addPart', load, part }, partSignal)
+        },
+        finish: async (rowCount, finishSignal) =>
+          (await connection.value({ name: 'finishLoad', load, rowCount }, finishSignal)) as {
+            rowCount: number
+          },
+        abandon: async () => {
+          // With the process its transaction is gone too.
+          await connection.value({ name: 'abandonLoad', load }, never).catch(() => undefined)
+        },
+      }
+    },
     loadQuery: async (load, signal) =>
       (await connection.value({ name: 'loadQuery', ...load }, signal)) as { rowCount: number },
     tables: async (signal) =>

@@ -51,6 +51,8 @@ export const errorTable = {
   ),
   INTERRUPTED: define(exitCodes.interrupted, 'SIGINT ended the command'),
   TERMINATED: define(exitCodes.terminated, 'SIGTERM ended the command'),
+  PARTIAL: define(exitCodes.partial, 'some items of the command failed, each is named'),
+  NOT_DONE: define(exitCodes.no, 'the command ran and could not do what was asked'),
   INTERNAL: define(exitCodes.software, 'a defect in Kiln'),
 
   // Settings and the machine.
@@ -122,6 +124,7 @@ export const errorTable = {
   JOB_NOT_FINISHED: define(exitCodes.no, 'the job has not finished'),
   WAIT_TIMEOUT: define(exitCodes.waitTimeout, 'the time to wait ran out, the job goes on', true),
   LIMITS_FULL: define(exitCodes.temporary, 'a concurrency limit leaves no room now', true),
+  RESULT_MISSING: define(exitCodes.data, 'the job has no result to compare'),
   RESULT_UNAVAILABLE: define(exitCodes.io, 'the stored result cannot be read here'),
   SANDBOX_FAILED: define(exitCodes.software, 'a sandbox process does not start'),
 

@@ -5,6 +5,9 @@ import { type JobLogLine, cancelJob, checkRequest, sweepLostExecutors } from '..
 import { Executor } from './executor.ts'
 import type { JobEnd } from './job-end.ts'
 
+/** The script of an interrupted command stops at the latest after this. */
+const stopAfterMs = 500
+
 export interface RunAnalysisInput {
   readonly analysis: RunnableAnalysis
   readonly parameters: Readonly<Record<string, unknown>>
@@ -66,10 +69,14 @@ export async function runAnalysis(context: Context, input: RunAnalysisInput): Pr
 function cancelOnAbort(context: Context, executor: Executor, jobId: string): void {
   const { signal, database } = context
   const cancel = () => {
-    // The row first: whatever the script manages to finish after this is too late.
+    // The row first: whatever the script manages to finish after this is too late. But the script
+    // stops soon in any case, also when somebody holds the row.
+    const stop = () => executor.abortAll(signal.reason as Error)
+    const timer = setTimeout(stop, stopAfterMs)
     void cancelJob(database.queries, jobId, 'cancelled by the operator')
       .catch(() => undefined)
-      .then(() => executor.abortAll(signal.reason as Error))
+      .then(stop)
+      .finally(() => clearTimeout(timer))
   }
   if (signal.aborted) cancel()
   else signal.addEventListener('abort', cancel, { once: true })

@@ -39,10 +39,20 @@ export async function insertClaimedJob(
         )
         select ${input.analysisId}, ${input.versionNumber},
           ${parametersText(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
-          ${input.parentJobId ?? null}, 'running', now(), 1, 0, gen_random_uuid()
+          ${input.parentJobId ?? null}::uuid, 'running', now(), 1, 0, gen_random_uuid()
         from analysis_executors executor
         where executor.id = ${input.executorId}
           and executor.stopped_at is null
+          -- A child of a job that has ended would run for nobody.
+          and (
+            ${input.parentJobId ?? null}::uuid is null
+            or exists (
+              select from analysis_jobs
+              where id = ${input.parentJobId ?? null}
+                and status = 'running'
+              for share
+            )
+          )
         returning *
       )
       select ${claimedColumns}

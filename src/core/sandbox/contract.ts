@@ -58,7 +58,28 @@ export interface LogLine {
   readonly message: string
 }
 
-/** What the script may ask of the executor. `call` resolves to JSON text passed on untouched. */
+/** Everything a script can ask for; a sandbox that asks for anything else is ended. */
+export const hostOperations = [
+  'datasource.query',
+  'datasource.open',
+  'datasource.fetch',
+  'datasource.close',
+  'duckdb.query',
+  'duckdb.exec',
+  'duckdb.load',
+  'duckdb.export',
+  'duckdb.tables',
+  'duckdb.describe',
+  'metadata.get',
+  'metadata.set',
+  'analysis.run',
+] as const
+
+/**
+ * What the script may ask of the executor. `call` resolves to JSON text that is passed on
+ * untouched; its signal is aborted when the job ends, however it ends. `operation` is one of
+ * `hostOperations`; `argumentsText` is whatever the sandbox sent and has to be checked.
+ */
 export interface SandboxHost {
   call(operation: string, argumentsText: string, signal: AbortSignal): Promise<string>
   log(lines: readonly LogLine[]): void
@@ -100,6 +121,7 @@ export interface SandboxUsage {
   readonly peakMemoryBytes: number
 }
 
+/** How a job ended. A job that ran never rejects. */
 export type SandboxOutcome =
   | { readonly status: 'completed'; readonly resultText: string; readonly usage: SandboxUsage }
   | { readonly status: 'failed'; readonly error: SandboxError; readonly usage: SandboxUsage }
@@ -114,6 +136,12 @@ export interface Inspection {
   readonly form: 'object' | 'function'
   readonly declared: Readonly<Record<string, unknown>>
   readonly language: 'javascript' | 'typescript'
+}
+
+/** Limits of reading a definition: only the top level of the script runs, without `ctx`. */
+export interface InspectionLimits {
+  readonly timeoutMs: number
+  readonly memoryBytes: number
 }
 
 export type InspectionOutcome =

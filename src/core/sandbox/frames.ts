@@ -11,10 +11,9 @@ export interface Frame {
 /** What a frame is. Numbers, so that a hostile sandbox has no names to play with. */
 export const frameKinds = {
   // To the sandbox.
-  job: 1,
-  inspect: 2,
-  reply: 3,
-  refusal: 4,
+  request: 1,
+  reply: 2,
+  refusal: 3,
   // From the sandbox.
   ready: 16,
   call: 17,

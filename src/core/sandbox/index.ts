@@ -1,15 +1,17 @@
 /**
- * Runs hostile scripts: each in a fresh isolate, in a process that holds no secret, no file and no
- * socket, watched and killed from outside. Imports nothing of the rest but units: this is the trust
- * boundary, small enough to read in one sitting.
+ * Runs scripts where they can do no harm: each in a fresh isolate inside a child process that has no
+ * secrets, watched and ended from outside. What a sandbox sends is hostile until it has been checked
+ * here. Imports nothing of the rest of the house, so that it can be read in one sitting.
  */
 export type {
   HostCallFailure,
   Inspection,
+  InspectionLimits,
   InspectionOutcome,
   LogLevel,
   LogLine,
   SandboxError,
+  SandboxErrorCode,
   SandboxHost,
   SandboxJob,
   SandboxLimits,
@@ -18,5 +20,7 @@ export type {
   Script,
   ScriptContext,
 } from './contract.ts'
-export type { Sandbox } from './sandbox.ts'
+export { hostOperations } from './contract.ts'
+export { Sandbox } from './sandbox.ts'
 export { SandboxPool, type SandboxPoolOptions, type SandboxPoolStats } from './sandbox-pool.ts'
+export { SandboxUnavailableError } from './sandbox-unavailable-error.ts'

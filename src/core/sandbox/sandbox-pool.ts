@@ -1,134 +1,247 @@
-import { accountForSandbox } from './account.ts'
+import { Accounts, type AccountStats } from './accounts.ts'
 import { Sandbox } from './sandbox.ts'
-import { SandboxProcess, type SandboxProcessOptions } from './sandbox-process.ts'
-
-const defaultMemoryBytes = 256 * 1024 ** 2
+import { SandboxProcess } from './sandbox-process.ts'
+import { SandboxUnavailableError } from './sandbox-unavailable-error.ts'
+import { startCommand } from './start-command.ts'
 
 export interface SandboxPoolOptions {
-  readonly nodePath: string
-  /** The built sandbox process. */
+  /** The built entry file of the sandbox process. */
   readonly entryPath: string
-  /** Idle processes kept, warm ones included. */
+  /** The Node that runs it; 24 or newer. */
+  readonly nodePath: string
+  /** Sandboxes that are kept for reuse: as many as jobs run at a time. */
   readonly size: number
-  /** Processes started ahead of need. */
+  /** Fresh ones that are started ahead of need. */
   readonly warm: number
-  /** Largest heap any job may ask for; 256 MB unless told. */
-  readonly memoryBytes?: number
+  /** The largest memory limit and CPU limit a job will have; the ulimits follow from them. */
+  readonly maxMemoryBytes?: number
+  readonly maxCpuMs?: number
+  readonly log?: (level: 'warn' | 'info', fields: Record<string, unknown>, message: string) => void
 }
 
 export interface SandboxPoolStats {
+  readonly size: number
+  /** Running a job. */
   readonly busy: number
+  /** Waiting for the next job of their project. */
   readonly idle: number
+  /** Started, of no project yet. */
+  readonly fresh: number
+  /** Processes started since the pool exists. */
   readonly started: number
-  /** Numeric account of the processes; null when they share ours. */
-  readonly uid: number | null
+  readonly account: AccountStats
 }
 
+/** One process and what the pool knows about it. */
+interface Slot {
+  readonly process: SandboxProcess
+  readonly uid: number | undefined
+  readonly startedResidentBytes: number
+  projectId: string | undefined
+  state: 'free' | 'busy'
+  jobs: number
+}
+
+/** Whatever a job leaves behind in its process is gone after this many. */
+const maxJobs = 200
+/** Growth of a process over its start, past which a fresh one is cheaper to trust. */
+const maxGrowthBytes = 100 * 1024 ** 2
+/** After a job ends, spares are started once things are quiet: the next job comes first. */
+const topUpDelayMs = 20
+
 /**
- * Processes that run guests. One guest at a time each, and only guests of one project: what a
- * script may have left behind in its process is out of reach of other projects. Broken ones are
- * replaced, and fresh ones are started ahead of need.
+ * Keeps sandbox processes: fresh ones ahead of need, used ones for the next job of the same project.
+ * A process never serves two projects. `size` bounds what is kept, not what can be acquired: a job
+ * that waits for a child job must not wait for its own slot.
  */
 export class SandboxPool {
   private readonly options: SandboxPoolOptions
-  private readonly fresh: SandboxProcess[] = []
-  private idle: Sandbox[] = []
-  private readonly busy = new Set<Sandbox>()
-  private readonly uid: number | undefined
+  private readonly slots = new Set<Slot>()
+  private readonly accounts = new Accounts()
+  /** Spares that are being started and that nobody has asked for yet. */
+  private readonly coming = new Set<Promise<Slot>>()
+  private starting = 0
   private started = 0
   private isStopped = false
+  private topUpTimer: NodeJS.Timeout | undefined
 
   constructor(options: SandboxPoolOptions) {
     this.options = options
-    this.uid = accountForSandbox([options.nodePath, options.entryPath])
-  }
-
-  /** Starts the warm processes; rejects when the first one does not start. */
-  async start(): Promise<void> {
-    this.refill()
-    await this.fresh[0]?.ready
   }
 
   /**
-   * A sandbox for a job of this project: a used one of the same project, else a fresh one. There is
-   * no upper bound here: the caller has claimed no more jobs than it wants to run.
+   * Starts the spares.
+   *
+   * @throws SandboxUnavailableError when a process does not start.
    */
-  async acquire(projectId: string, signal?: AbortSignal): Promise<Sandbox> {
-    signal?.throwIfAborted()
-    const known = this.idle.findLast((sandbox) => sandbox.projectId === projectId)
-    if (known) {
-      this.idle = this.idle.filter((sandbox) => sandbox !== known)
-      if (!known.process.isGone) {
-        this.busy.add(known)
-        return known
-      }
-    }
-    const process = this.fresh.shift() ?? this.spawn()
-    this.refill()
-    const sandbox = await this.open(process, projectId)
-    if (signal?.aborted || this.isStopped) {
-      sandbox.process.kill()
-      this.busy.delete(sandbox)
-      throw (signal?.reason as Error | undefined) ?? new Error('the sandbox pool has stopped')
-    }
-    return sandbox
+  async start(): Promise<void> {
+    this.topUp(this.options.size)
+    await Promise.all(this.coming)
   }
 
-  /** Kills every process and waits until they are gone. */
+  /** Ends all processes, also those that run a job; resolves when they are gone. Safe to repeat. */
   async stop(): Promise<void> {
     this.isStopped = true
-    const all = [
-      ...this.fresh,
-      ...this.idle.map((sandbox) => sandbox.process),
-      ...[...this.busy].map((sandbox) => sandbox.process),
-    ]
-    for (const process of all) process.kill()
-    await Promise.all(all.map((process) => process.exited))
+    clearTimeout(this.topUpTimer)
+    await Promise.all([...this.slots].map((slot) => slot.process.kill()))
+  }
+
+  /**
+   * A sandbox for one job of a project, the last one that served it if there is one. The caller
+   * releases it.
+   *
+   * @throws SandboxUnavailableError, or the signal's reason.
+   */
+  async acquire(projectId: string, signal?: AbortSignal): Promise<Sandbox> {
+    let slot = this.findFree(projectId)
+    while (!slot) {
+      signal?.throwIfAborted()
+      const started = await this.nextStarted()
+      // While this waited, another caller may have found it free.
+      if (started.state === 'free' && started.process.isAlive) slot = started
+    }
+    signal?.throwIfAborted()
+    slot.state = 'busy'
+    slot.projectId = projectId
+    slot.process.setHolding(true)
+    this.topUp(this.options.size)
+    return new Sandbox(slot.process, (isReusable) => this.release(slot, isReusable))
   }
 
   stats(): SandboxPoolStats {
+    const slots = [...this.slots]
     return {
-      busy: this.busy.size,
-      idle: this.idle.length + this.fresh.length,
+      size: this.options.size,
+      busy: slots.filter((slot) => slot.state === 'busy').length,
+      idle: slots.filter((slot) => slot.state === 'free' && slot.projectId !== undefined).length,
+      fresh: slots.filter((slot) => slot.state === 'free' && slot.projectId === undefined).length,
       started: this.started,
-      uid: this.uid ?? null,
+      account: this.accounts.stats(),
     }
   }
 
-  private async open(process: SandboxProcess, projectId: string): Promise<Sandbox> {
-    const sandbox = new Sandbox(process, projectId, (released) => this.takeBack(released))
-    this.busy.add(sandbox)
-    try {
-      await process.ready
-      return sandbox
-    } catch (error) {
-      this.busy.delete(sandbox)
-      throw error
+  /** The project's own, the last used first (its memory is warm), else a fresh one. */
+  private findFree(projectId: string): Slot | undefined {
+    const free = [...this.slots].filter((slot) => slot.state === 'free' && slot.process.isAlive)
+    for (const slot of free) {
+      // Looked at now: right after a job its isolate is still being taken down.
+      if (slot.projectId === projectId && this.hasGrown(slot)) {
+        void slot.process.kill()
+        return this.findFree(projectId)
+      }
     }
+    const own = free.findLast((slot) => slot.projectId === projectId)
+    return own ?? free.find((slot) => slot.projectId === undefined)
   }
 
-  private takeBack(sandbox: Sandbox): void {
-    if (!this.busy.delete(sandbox)) return
-    if (this.isStopped || !sandbox.isReusable) {
-      sandbox.process.kill()
-      return
-    }
-    this.idle.push(sandbox)
-    // The one unused for longest makes room.
-    if (this.idle.length > this.options.size) this.idle.shift()?.process.kill()
-  }
-
-  private refill(): void {
-    while (!this.isStopped && this.fresh.length < this.options.warm) this.fresh.push(this.spawn())
-  }
-
-  private spawn(): SandboxProcess {
-    const { nodePath, entryPath, memoryBytes = defaultMemoryBytes } = this.options
-    this.started += 1
-    const options: SandboxProcessOptions = { nodePath, entryPath, memoryBytes }
-    // A uid of its own each: two sandboxes cannot signal or trace one another.
-    return new SandboxProcess(
-      this.uid === undefined ? options : { ...options, uid: this.uid + (this.started % 1000) },
+  private release(slot: Slot, isReusable: boolean): void {
+    slot.state = 'free'
+    slot.jobs += 1
+    // Moves it to the end: the order of the set is the order of last use.
+    if (this.slots.delete(slot)) this.slots.add(slot)
+    slot.process.setHolding(false)
+    if (!isReusable || this.isWorn(slot)) void slot.process.kill()
+    else this.evictBeyondSize()
+    if (this.isStopped) return
+    clearTimeout(this.topUpTimer)
+    // A spare beyond `size` serves the next project that has no sandbox yet.
+    this.topUpTimer = setTimeout(
+      () => this.topUp(this.options.size + this.options.warm),
+      topUpDelayMs,
     )
+    this.topUpTimer.unref()
+  }
+
+  private isWorn(slot: Slot): boolean {
+    // The ulimit counts the whole life of the process: leave a whole job's share.
+    return slot.jobs >= maxJobs || (slot.process.readUsage()?.cpuMs ?? 0) > this.maxCpuMs
+  }
+
+  private hasGrown(slot: Slot): boolean {
+    const usage = slot.process.readUsage()
+    return usage !== undefined && usage.residentBytes > slot.startedResidentBytes + maxGrowthBytes
+  }
+
+  /** Ends the used ones that were idle longest. */
+  private evictBeyondSize(): void {
+    const idle = [...this.slots].filter(
+      (slot) => slot.state === 'free' && slot.projectId !== undefined && slot.process.isAlive,
+    )
+    const busy = [...this.slots].filter((slot) => slot.state === 'busy').length
+    const excess = busy + idle.length - this.options.size
+    for (const slot of idle.slice(0, Math.max(0, excess))) void slot.process.kill()
+  }
+
+  /** How many fresh ones to start so that `warm` are there, within `limit` processes. */
+  private missing(limit: number): number {
+    const fresh = [...this.slots].filter(
+      (slot) => slot.state === 'free' && slot.projectId === undefined,
+    ).length
+    const room = limit - this.slots.size - this.starting
+    return Math.max(0, Math.min(this.options.warm - fresh - this.starting, room))
+  }
+
+  private topUp(limit: number): void {
+    if (this.isStopped) return
+    for (let count = this.missing(limit); count > 0; count -= 1) {
+      const slot = this.addSlot()
+      this.coming.add(slot)
+      slot
+        .catch((error: unknown) => {
+          // The next acquire starts its own, and tells its caller.
+          const text = error instanceof Error ? error.message : String(error)
+          this.options.log?.('warn', { error: text }, 'cannot start a spare sandbox')
+        })
+        .finally(() => this.coming.delete(slot))
+    }
+  }
+
+  /** A spare that is on its way already, else one started for this. */
+  private nextStarted(): Promise<Slot> {
+    const [coming] = this.coming
+    if (!coming) return this.addSlot()
+    this.coming.delete(coming)
+    return coming
+  }
+
+  private async addSlot(): Promise<Slot> {
+    if (this.isStopped) throw new SandboxUnavailableError('the sandboxes have been stopped')
+    this.starting += 1
+    try {
+      const command = startCommand({
+        nodePath: this.options.nodePath,
+        entryPath: this.options.entryPath,
+        maxMemoryBytes: this.options.maxMemoryBytes ?? 256 * 1024 ** 2,
+        cpuSeconds: Math.ceil((2 * this.maxCpuMs) / 1000) + 10,
+      })
+      const { process, uid } = await this.accounts.start(command)
+      this.started += 1
+      const slot: Slot = {
+        process,
+        uid,
+        startedResidentBytes: process.readUsage()?.residentBytes ?? 0,
+        projectId: undefined,
+        state: 'free',
+        jobs: 0,
+      }
+      this.slots.add(slot)
+      process.setHolding(false)
+      void process.exited.then(() => {
+        this.slots.delete(slot)
+        this.accounts.free(uid)
+      })
+      // It was stopped meanwhile; `stop` has not seen this one.
+      if (this.isStopped) {
+        await process.kill()
+        throw new SandboxUnavailableError('the sandboxes have been stopped')
+      }
+      return slot
+    } finally {
+      this.starting -= 1
+    }
+  }
+
+  private get maxCpuMs(): number {
+    return this.options.maxCpuMs ?? 601_000
   }
 }

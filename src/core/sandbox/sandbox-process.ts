@@ -1,139 +1,159 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { execLine } from '../units/index.ts'
 import { type Frame, FrameReader, encodeFrame, frameKinds } from './frames.ts'
-import { type ProcessUsage, readProcessUsage } from './process-usage.ts'
+import { type ProcessUsage, UsageReader } from './process-usage.ts'
+import { SandboxUnavailableError } from './sandbox-unavailable-error.ts'
+import type { StartCommand } from './start-command.ts'
 
 export interface SandboxProcessOptions {
-  readonly nodePath: string
-  readonly entryPath: string
-  /** Largest heap any job may ask for; bounds the data segment. */
-  readonly memoryBytes: number
-  /** Numeric account without rights, when the caller may choose one. */
-  readonly uid?: number
+  readonly command: StartCommand
+  /** A numeric account of its own; undefined runs it as the caller. */
+  readonly uid: number | undefined
 }
 
-/** Node and V8 themselves, the TypeScript parser's memory and the text of frames. */
-const ownDataBytes = 1024 ** 3
-/** A start takes 60 ms; on a machine that swaps it may take seconds. */
-const startTimeoutMs = 20_000
-const keptStderrChars = 4000
-
-export interface ExitInfo {
-  readonly code: number | null
-  readonly signal: string | null
+/** How a process ended. */
+export interface ProcessExit {
+  readonly exitCode: number | null
+  readonly signal: NodeJS.Signals | null
+  /** The beginning of what it wrote to stderr: Node's own words, never the script's. */
+  readonly errorText: string
 }
 
-/**
- * A child process that runs guests: empty environment, no files, two pipes. Knows nothing of jobs;
- * hands on frames and tells when it ended.
- */
+/** A start takes 60 ms; ten seconds is a machine that is stuck. */
+const startTimeoutMs = 10_000
+const maxErrorChars = 4096
+
+/** A sandbox process: frames in, frames out, its end. Knows nothing of jobs. */
 export class SandboxProcess {
-  readonly exited: Promise<ExitInfo>
-  readonly ready: Promise<void>
+  /** Resolves when the process is gone. */
+  readonly exited: Promise<ProcessExit>
   onFrame: (frame: Frame) => void = () => undefined
-  /** The bytes were no frames: the process has been killed. */
-  onGarbage: (reason: string) => void = () => undefined
-  isGone = false
-  stderr = ''
+  /** Called before the process is killed for what it sent. */
+  onBrokenFrame: (message: string) => void = () => undefined
   private readonly child: ChildProcess
   private readonly input: Writable
+  private usage: UsageReader | undefined
+  private errorText = ''
+  private isGone = false
+  private isKilled = false
 
-  constructor(options: SandboxProcessOptions) {
-    const limits = [
-      // Off-heap memory ignores the isolate's limit; the kernel does not.
-      `ulimit -d ${Math.ceil((ownDataBytes + 2 * options.memoryBytes) / 1024)}`,
-      'ulimit -c 0',
-      // It writes no files at all.
-      'ulimit -f 0',
-    ]
-    this.child = spawn(
-      '/bin/sh',
-      [
-        '-c',
-        `${limits.join('; ')}; ${execLine}`,
-        options.nodePath,
-        // isolated-vm asks for it; the heap below is this process' own, not the guest's.
-        '--no-node-snapshot',
-        '--max-old-space-size=256',
-        '--disable-warning=ExperimentalWarning',
-        options.entryPath,
-      ],
-      {
-        env: {},
-        cwd: '/',
-        stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
-        ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
-      },
-    )
+  private constructor({ command, uid }: SandboxProcessOptions) {
+    this.child = spawn(command.file, command.args, {
+      cwd: '/',
+      // Nothing of ours: no secret, no proxy, no NODE_OPTIONS.
+      env: {},
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+    })
+    this.exited = this.watchExit()
+    this.child.stdout?.resume()
+    this.child.stderr?.setEncoding('latin1').on('data', (text: string) => {
+      // The first words tell; a long trace may follow.
+      this.errorText = (this.errorText + text).slice(0, maxErrorChars)
+    })
     this.input = this.child.stdio[3] as Writable
-    // Writing to a process that has just died is told by its exit.
-    this.input.on('error', () => undefined)
-    this.child.stderr?.on('data', (chunk: Buffer) => {
-      if (this.stderr.length < keptStderrChars) this.stderr += chunk.toString('utf8')
+    // A process that is gone answers with EPIPE; its exit tells the rest.
+    this.input?.on('error', () => undefined)
+    this.read(this.child.stdio[4] as Readable)
+  }
+
+  /**
+   * Starts a process and waits until it can take a job.
+   *
+   * @throws SandboxUnavailableError with what the process said.
+   */
+  static async start(options: SandboxProcessOptions): Promise<SandboxProcess> {
+    const started = new SandboxProcess(options)
+    let timer: NodeJS.Timeout | undefined
+    const ready = new Promise<true>((resolve) => {
+      started.onFrame = (frame) => frame.kind === frameKinds.ready && resolve(true)
     })
-    this.exited = new Promise((resolve) => {
-      const end = (code: number | null, signal: string | null) => {
-        this.isGone = true
-        resolve({ code, signal })
-      }
-      this.child.on('exit', end)
-      this.child.on('error', (error) => {
-        this.stderr += error.message
-        end(null, null)
-      })
+    const timeout = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), startTimeoutMs)
     })
-    this.ready = this.read(this.child.stdio[4] as Readable)
-    // Whoever waits for it handles the failure; a spare that nobody waits for must not crash us.
-    this.ready.catch(() => undefined)
+    const outcome = await Promise.race([ready, timeout, started.exited])
+    clearTimeout(timer)
+    if (outcome === true) {
+      started.usage = UsageReader.open(started.pid)
+      return started
+    }
+    await started.kill()
+    const lines = started.errorText.trim().split('\n')
+    const said = lines.find((line) => /error|denied|not found/i.test(line)) ?? lines[0] ?? ''
+    const reason = outcome === false ? 'no answer' : `it ended at once (${exitOf(outcome)})`
+    throw new SandboxUnavailableError(`a sandbox does not start: ${said.trim() || reason}`)
   }
 
   get pid(): number {
     return this.child.pid ?? 0
   }
 
+  /** False from the moment it is killed, and before its end has come to us as an event. */
+  get isAlive(): boolean {
+    if (this.isGone || this.isKilled) return false
+    return this.usage === undefined || this.usage.read() !== undefined
+  }
+
+  /** Undefined where the system does not tell. */
+  readUsage(): ProcessUsage | undefined {
+    return this.isGone ? undefined : this.usage?.read()
+  }
+
   send(kind: number, id: number, text: string): void {
     if (!this.isGone) this.input.write(encodeFrame(kind, id, text))
   }
 
-  usage(): ProcessUsage | undefined {
-    return this.child.pid === undefined ? undefined : readProcessUsage(this.child.pid)
-  }
-
-  /** Ends it now; nothing a guest does can delay this. */
-  kill(): void {
+  /** Ends the process at once, whatever it does; resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.isKilled = true
+    this.setHolding(true)
     if (!this.isGone) this.child.kill('SIGKILL')
+    await this.exited
   }
 
-  private read(output: Readable): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(new Error('the sandbox process does not start'))
-        this.kill()
-      }, startTimeoutMs)
-      const reader = new FrameReader((frame) => {
-        if (frame.kind === frameKinds.ready) {
-          clearTimeout(timer)
-          resolve()
-        } else this.onFrame(frame)
-      })
-      output.on('error', () => undefined)
-      output.on('data', (chunk: Buffer) => {
+  /** Keeps the event loop of the caller alive, or not: an idle sandbox must not. */
+  setHolding(isHolding: boolean): void {
+    const streams = [this.child, ...this.child.stdio] as ({ ref?(): void; unref?(): void } | null)[]
+    for (const stream of streams) {
+      if (isHolding) stream?.ref?.()
+      else stream?.unref?.()
+    }
+  }
+
+  private read(output: Readable): void {
+    const reader = new FrameReader((frame) => this.onFrame(frame))
+    output
+      ?.on('error', () => undefined)
+      .on('data', (chunk: Buffer) => {
         try {
           reader.push(chunk)
         } catch (error) {
-          this.kill()
-          this.onGarbage(error instanceof Error ? error.message : String(error))
+          output.destroy()
+          this.onBrokenFrame(error instanceof Error ? error.message : String(error))
+          void this.kill()
         }
       })
-      void this.exited.then(({ code, signal }) => {
-        clearTimeout(timer)
-        reject(
-          new Error(
-            `the sandbox process ended at its start (${signal ?? code}): ${this.stderr.trim()}`,
-          ),
-        )
+  }
+
+  private watchExit(): Promise<ProcessExit> {
+    return new Promise((resolve) => {
+      const end = (exitCode: number | null, signal: NodeJS.Signals | null) => {
+        if (this.isGone) return
+        this.isGone = true
+        this.usage?.close()
+        resolve({ exitCode, signal, errorText: this.errorText })
+      }
+      this.child.once('error', (error) => {
+        this.errorText += error.message
+        end(null, null)
       })
+      // `close` comes when the pipes have been read to their end; something that inherited a pipe
+      // must not hold it up.
+      this.child.once('close', end)
+      this.child.once('exit', (exitCode, signal) => setTimeout(end, 100, exitCode, signal).unref())
     })
   }
 }
+
+export const exitOf = ({ exitCode, signal }: ProcessExit): string =>
+  signal === null ? `exit code ${exitCode}` : `signal ${signal}`

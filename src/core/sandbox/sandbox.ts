@@ -1,108 +1,121 @@
 import type {
+  InspectionLimits,
   InspectionOutcome,
   SandboxHost,
   SandboxJob,
-  SandboxLimits,
   SandboxOutcome,
   Script,
 } from './contract.ts'
-import { frameKinds } from './frames.ts'
-import { type GuestReport, runGuest, toInspection, toOutcome } from './run-guest.ts'
+import type { GuestRequest } from './process/request.ts'
 import type { SandboxProcess } from './sandbox-process.ts'
+import { type EndedSession, Session, type SessionRequest } from './session.ts'
 
-/** Reading a definition runs the top level of a script; an honest one needs next to nothing. */
-const inspectionLimits: SandboxLimits = {
-  timeoutMs: 2000,
-  runningMs: 2000,
-  cpuMs: 5000,
-  memoryBytes: 64 * 1024 ** 2,
-  resultBytes: 1024 ** 2,
-  logBytes: 64 * 1024,
-  logLines: 100,
-}
+/** Reading a definition runs a few lines at the top of a script: more than this is a mistake. */
+const inspectionLimits: InspectionLimits = { timeoutMs: 2000, memoryBytes: 64 * 1024 ** 2 }
 
-/** After this many guests a process is replaced: whatever they left in it goes with it. */
-const maxGuests = 500
-/** A process that has grown by this much at rest is replaced. */
-const maxGrowthBytes = 100 * 1024 ** 2
+/** A definition larger than this is data, not a definition. */
+const definitionBytes = 1024 ** 2
 
-/** Errors after which a process is as good as before; others leave doubts. */
-const harmless = new Set(['script_error', 'definition_error', 'result_not_serializable'])
+const requestText = (request: GuestRequest): string => JSON.stringify(request)
 
-/** A process of the pool, for one project at a time. */
+/** Numbers requests over the life of this process, so that no frame passes for another job's. */
+let lastSessionId = 0
+
+/**
+ * A sandbox taken from the pool, for one job: inspect it, run it, release it. One request at a time.
+ */
 export class Sandbox {
-  readonly process: SandboxProcess
-  readonly projectId: string
-  private readonly onRelease: (sandbox: Sandbox) => void
-  private guests = 0
-  private isSound = true
-  private readonly restBytes: number
+  private readonly process: SandboxProcess
+  private readonly onRelease: (isReusable: boolean) => void
+  private isReusable = true
+  private isReleased = false
+  private isBusy = false
 
-  constructor(process: SandboxProcess, projectId: string, onRelease: (sandbox: Sandbox) => void) {
+  constructor(process: SandboxProcess, onRelease: (isReusable: boolean) => void) {
     this.process = process
-    this.projectId = projectId
     this.onRelease = onRelease
-    this.restBytes = process.usage()?.residentBytes ?? 0
   }
 
-  /** Runs a job's script. Aborting the signal kills it at once. Never rejects. */
+  /** The process that runs the script. */
+  get pid(): number {
+    return this.process.pid
+  }
+
+  /**
+   * Runs a script to its end. Never rejects: whatever the script or its process does is an outcome.
+   * Aborting the signal kills the process at once.
+   */
   async run(job: SandboxJob, host: SandboxHost, signal: AbortSignal): Promise<SandboxOutcome> {
-    const report = await runGuest(this.process, {
-      kind: frameKinds.job,
-      requestText: JSON.stringify({
+    const { end, usage } = await this.request({
+      text: requestText({
+        kind: 'job',
         script: job.script,
-        parametersText: job.parametersText,
         contextText: JSON.stringify(job.context),
-        limits: job.limits,
+        parametersText: job.parametersText,
+        limits: { ...job.limits, definitionBytes: 0 },
       }),
       limits: job.limits,
       host,
       signal,
     })
-    this.note(report)
-    return toOutcome(report)
-  }
-
-  /** Reads what a script declares, by running its top level with small limits. Never rejects. */
-  async inspect(script: Script): Promise<InspectionOutcome> {
-    const report = await runGuest(this.process, {
-      kind: frameKinds.inspect,
-      requestText: JSON.stringify({
-        script,
-        parametersText: '{}',
-        contextText: '{}',
-        limits: inspectionLimits,
-      }),
-      limits: inspectionLimits,
-      // Its log lines have no job to belong to.
-      host: { call: () => Promise.reject(new Error('not here')), log: ignore, progress: ignore },
-    })
-    this.note(report)
-    return toInspection(report, script.language === 'typescript')
-  }
-
-  /** Gives the process back to its pool. */
-  release(): void {
-    this.onRelease(this)
-  }
-
-  /** True when another job of the same project may use the process. */
-  get isReusable(): boolean {
-    const usage = this.process.usage()
-    return (
-      this.isSound &&
-      !this.process.isGone &&
-      this.guests < maxGuests &&
-      (usage === undefined || usage.residentBytes < this.restBytes + maxGrowthBytes)
-    )
-  }
-
-  private note({ end }: GuestReport): void {
-    this.guests += 1
-    if (end.kind === 'aborted' || (end.kind === 'failed' && !harmless.has(end.error.code))) {
-      this.isSound = false
+    switch (end.status) {
+      case 'done':
+        return { status: 'completed', resultText: end.resultText, usage }
+      case 'failed':
+        return { status: 'failed', error: end.error, usage }
+      default:
+        return { status: 'aborted', usage }
     }
   }
-}
 
-const ignore = () => undefined
+  /**
+   * Runs the top level of a script and returns what it declares, not yet validated. Never rejects;
+   * errors are `definition_error`, or the limit that was hit.
+   */
+  async inspect(
+    script: Script,
+    limits: InspectionLimits = inspectionLimits,
+  ): Promise<InspectionOutcome> {
+    const { timeoutMs, memoryBytes } = limits
+    const all = {
+      timeoutMs,
+      memoryBytes,
+      runningMs: timeoutMs,
+      cpuMs: 2 * timeoutMs + 1000,
+      resultBytes: 0,
+      logBytes: 0,
+      logLines: 0,
+    }
+    const { end } = await this.request({
+      text: requestText({
+        kind: 'inspect',
+        script,
+        contextText: '',
+        parametersText: '',
+        limits: { ...all, definitionBytes },
+      }),
+      limits: all,
+    })
+    if (end.status === 'inspected') return { status: 'ok', inspection: end.inspection }
+    if (end.status === 'failed') return { status: 'failed', error: end.error }
+    throw new Error(`an inspection ended as ${end.status}`)
+  }
+
+  /** Gives the process back to the pool, or has it replaced after harm. Safe to repeat. */
+  release(): void {
+    if (this.isReleased) return
+    this.isReleased = true
+    // Released while it runs: the job is abandoned, the process with it.
+    this.onRelease(this.isReusable && !this.isBusy)
+  }
+
+  private async request(request: SessionRequest): Promise<EndedSession> {
+    if (this.isReleased || this.isBusy) throw new Error('this sandbox is not free')
+    this.isBusy = true
+    lastSessionId = (lastSessionId + 1) % 2 ** 32
+    const ended = await new Session(this.process, lastSessionId, request).ended
+    this.isBusy = false
+    if (!ended.isReusable) this.isReusable = false
+    return ended
+  }
+}

@@ -1,7 +1,7 @@
 /**
- * The end of a shell line that starts a child process: the child dies with the one who started it,
- * where util-linux has the means. Without, a child that is busy would outlive a killed parent until
- * its own limits end it.
+ * The end of a shell line that starts a child process: the child dies with the one who started it
+ * and gains no privileges by what it starts, where util-linux has the means. Without, a child that is
+ * busy would outlive a killed parent until its own limits end it.
  */
 export const execLine =
-  'if setpriv --pdeathsig KILL true 2>/dev/null; then exec setpriv --pdeathsig KILL "$0" "$@"; else exec "$0" "$@"; fi'
+  'if setpriv --pdeathsig KILL --no-new-privs true 2>/dev/null; then exec setpriv --pdeathsig KILL --no-new-privs "$0" "$@"; else exec "$0" "$@"; fi'

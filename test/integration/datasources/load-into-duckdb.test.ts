@@ -1,9 +1,12 @@
-import { existsSync, readdirSync } from 'node:fs'
-import path from 'node:path'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadIntoDuckdb } from '../../../src/core/datasources/load-into-duckdb.ts'
 import type { PostgresDatasource } from '../../../src/core/datasources/postgres/index.ts'
-import { type DuckdbProcess, startDuckdbProcess } from '../../../src/core/duckdb/index.ts'
+import {
+  type CsvPart,
+  type DuckdbProcess,
+  startDuckdbProcess,
+} from '../../../src/core/duckdb/index.ts'
 import { type TestDatabase, createTestDatabase } from '../../support/database.ts'
 import { makeFolder, never, processOptions, queryRows, removeFolder } from '../../support/duckdb.ts'
 import { datasourceRows, openTestDatasource } from '../../support/postgres-datasource.ts'
@@ -282,19 +285,64 @@ describe('duckdb.load', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.csv'))).toEqual([])
   })
 
-  it('refuses a file that holds another number of rows than were copied', async () => {
-    const file = path.join(folder, 'short.csv')
-    const copy = await postgres.copyToCsvFile(
-      'select i from generate_series(1, 10) i',
-      [],
-      file,
-      never,
+  it('loads nothing when another number of rows arrives than was copied', async () => {
+    const load = await duckdb.beginLoad('short', never)
+    const parts: CsvPart[] = []
+    const target = { folder, name: 'short', onPart: (part: CsvPart) => void parts.push(part) }
+    await postgres.copyToCsv('select i from generate_series(1, 10) i', [], target, never)
+    for (const part of parts) await load.add(part, never)
+    await expect(load.finish(11, never)).rejects.toThrow(
+      '11 rows were copied, 10 arrived: nothing loaded',
     )
-    const { columns, maxRowBytes } = copy
-    await expect(
-      duckdb.loadCsv({ path: file, table: 'short', columns, rowCount: 11, maxRowBytes }, never),
-    ).rejects.toThrow('11 rows were copied, 10 arrived: nothing loaded')
+    await load.abandon()
+    await load.abandon()
     expect((await duckdb.tables(never)).map(({ name }) => name)).not.toContain('short')
+    for (const { path: file } of parts) rmSync(file)
+  })
+
+  it('makes an empty table of no rows', async () => {
+    const sql = "select 1 as a, 'x' as b, 1.5 as c where false"
+    expect(await load(sql)).toEqual({
+      rowCount: 0,
+      types: ['INTEGER', 'VARCHAR', 'DECIMAL(38,0)'],
+      rows: [],
+    })
+  })
+
+  it('loads what takes several files, decimals and dates before Christ among them', async () => {
+    const sql = `
+      select i, repeat('x', 1000) as filler, i + 0.5 as open,
+        case when i = 70000 then '0044-03-15 BC'::date else date '2024-01-01' + i end as day
+      from generate_series(1, 80000) i`
+    for (const columns of ['i, filler, open, day', 'i, filler, day']) {
+      const table = columns.includes('open') ? 'several_open' : 'several'
+      const call = { duckdb, folder, sql: `select ${columns} from (${sql}) q`, params: [], table }
+      expect(await loadIntoDuckdb(postgres, call, never)).toEqual({ rowCount: 80_000 })
+      const checks = `select count(*) as n, sum(i) as s, min(day)::text as d from ${table}`
+      expect(await queryRows(duckdb, checks)).toEqual([
+        { n: 80_000, s: 3_200_040_000, d: '0044-03-15 (BC)' },
+      ])
+      const types = await duckdb.describe(table, never)
+      expect(types.map(({ type }) => type)).toContain('DATE')
+    }
+    expect(await queryRows(duckdb, 'select sum(open)::text as s from several_open')).toEqual([
+      { s: '3200080000.0' },
+    ])
+    const order = 'select i from several limit 3 offset 79997'
+    expect(await queryRows(duckdb, order)).toEqual([{ i: 79998 }, { i: 79999 }, { i: 80000 }])
+    expect(readdirSync(folder).filter((name) => name.endsWith('.csv'))).toEqual([])
+  })
+
+  it('stops copying when a file cannot be read', async () => {
+    const sql = `
+      select repeat('x', 1000) as filler, case when i = 10 then 'NaN' else 1::numeric end::numeric(5, 2) as x,
+        case when i > 100000 then pg_sleep(60)::text end as never
+      from generate_series(1, 200000) i`
+    const call = { duckdb, folder, sql, params: [], table: 'stopped' }
+    await expect(loadIntoDuckdb(postgres, call, never)).rejects.toThrow(
+      'column "x" has a value that cannot be loaded exactly',
+    )
+    expect(await queryRows(duckdb, 'select 1 as a')).toEqual([{ a: 1 }])
   })
 
   it('loads many rows of mixed columns, every value equal', async () => {

@@ -78,6 +78,19 @@ describe('a Postgres datasource', () => {
     expect(await datasourceRows(datasource, 'select 1 as a')).toEqual([{ a: 1 }])
   })
 
+  it('lets no later call meet a cancellation, whenever it came', async () => {
+    for (let turns = 0; turns < 150; turns += 1) {
+      const stop = new AbortController()
+      const query = datasource.query('select 1 as a', [], {}, stop.signal).catch(() => undefined)
+      for (let turn = 0; turn < turns / 4; turn += 1) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      stop.abort(new Error('enough'))
+      await query
+      expect(await datasourceRows(datasource, 'select 1 as a')).toEqual([{ a: 1 }])
+    }
+  })
+
   it('reports a connection that breaks, and connects anew for the next call', async () => {
     const sleeping = datasource.query('select pg_sleep(30)', [], {}, never)
     const broken = expect(sleeping).rejects.toMatchObject({

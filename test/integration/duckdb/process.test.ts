@@ -187,6 +187,19 @@ describe('a DuckDB process', () => {
     expect(await waiting).toBe('[{"a":1}]')
   })
 
+  it('lets no later call meet a cancellation, whenever it came', async () => {
+    for (let turns = 0; turns < 100; turns += 1) {
+      const stop = new AbortController()
+      const query = duckdb.query('select 1 as a', [], {}, stop.signal).catch(() => undefined)
+      for (let turn = 0; turn < turns / 4; turn += 1) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      stop.abort(new Error('enough'))
+      await query
+      expect(await queryRows(duckdb, 'select 1 as a')).toEqual([{ a: 1 }])
+    }
+  })
+
   it('rejects at once under a signal that is aborted already', async () => {
     await expect(
       duckdb.query('select 1', [], {}, AbortSignal.abort(new Error('no'))),

@@ -121,7 +121,7 @@ describe('serve --once', () => {
         "broken": "definition_error: 3:1: SyntaxError: Unexpected token '}'",
         "disabled": "definition_error: the analysis "test-2" is disabled",
         "empty": "definition_error: the script has no default export: write export default { async run(ctx, params) { … } }, or export default function analyze(params, ctx) { … }",
-        "endless": "definition_error: execution timeout: the job took longer than 2 s",
+        "endless": "definition_error: cannot read the script: execution timeout: the job took longer than 2.0 s",
         "good": "good",
         "jsonNull": "good",
         "large": "large",
@@ -241,7 +241,7 @@ describe('results', () => {
     expect(await row(id)).toMatchObject({
       status: 'failed',
       error_code: 'result_not_serializable',
-      error_message: expect.stringContaining('nested more than 2000 deep') as string,
+      error_message: expect.stringContaining('nested more than 1000 levels deep') as string,
     })
   })
 

@@ -33,6 +33,7 @@ const write = (job: ClaimedJob, resultText: string, folder: DataFolder = dataFol
       dataFolder: folder,
       executorId,
       job,
+      mayRetry: true,
       known: { logs: [], peakMemoryBytes: null },
     },
     { status: 'completed', resultText, peakMemoryBytes: 0 },

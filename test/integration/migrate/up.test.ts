@@ -180,6 +180,27 @@ describe('refusing', () => {
     await expect(up()).rejects.toMatchObject({ code: 'SCHEMA_NEWER', exitCode: 78 })
   })
 
+  test.each([
+    [{ '0001_a.sql': 'x', '00001_b.sql': 'y' }, 'is also that of'],
+    [{ 'first.sql': 'x' }, 'first.sql: the name is not like'],
+    [{ '0001_a.sql': '' }, '0001_a.sql:1: the file is empty'],
+  ])('the folder %j', async (files, message) => {
+    await fixture.write(files)
+    await expect(up()).rejects.toMatchObject({
+      code: 'MIGRATION_INVALID',
+      exitCode: 65,
+      message: expect.stringContaining(message),
+    })
+  })
+
+  test('a folder that does not exist; other files in it do not matter', async () => {
+    await expect(up({ migrationsFolder: `${fixture.folder}/none` })).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    })
+    await fixture.write({ 'README.md': 'notes' })
+    expect(await up()).toEqual([])
+  })
+
   test('bad files, before the database is touched', async () => {
     await fixture.write({
       '0001_a.sql': file('create table a ();'),

@@ -98,7 +98,7 @@ it.each([
   ['a wait that never ends', 'await new Promise(() => undefined)'],
   [
     'a query that runs long',
-    'ctx.duckdb.query("select sum(a.range * b.range) from range(1000000) a, range(1000000) b")',
+    'await ctx.duckdb.query("select sum(a.range * b.range) from range(1000000) a, range(1000000) b")',
   ],
 ])('stops %s when its row is cancelled, which stays so', async (_name, body) => {
   const { pool } = test.context.database

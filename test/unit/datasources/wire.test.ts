@@ -42,8 +42,8 @@ describe('the wire to Postgres', () => {
           codes.push(String.fromCharCode(code) + body.toString())
           return code === 0x5a
         },
-        (bytes, isEnd) => {
-          copied += bytes.toString()
+        (chunk, start, end, isEnd) => {
+          copied += chunk.toString('utf8', start, end)
           rows += isEnd ? 1 : 0
         },
       )

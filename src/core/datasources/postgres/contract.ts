@@ -1,5 +1,5 @@
 import type { ClientConfig } from 'pg'
-import type { CsvColumn, RowOptions, RowStream } from '../../duckdb/index.ts'
+import type { CsvPart, RowOptions, RowStream } from '../../duckdb/index.ts'
 
 export interface PostgresDatasourceOptions {
   /** A URL or the driver's own configuration; never quoted in an error. */
@@ -12,11 +12,13 @@ export interface PostgresDatasourceOptions {
   readonly applicationName: string
 }
 
-export interface CsvCopy {
-  readonly columns: readonly CsvColumn[]
-  readonly rowCount: number
-  readonly sizeBytes: number
-  readonly maxRowBytes: number
+export interface CsvTarget {
+  /** An existing folder; the files in it are new and of mode 0600. */
+  readonly folder: string
+  /** The files' names begin with it. */
+  readonly name: string
+  /** Called for each file when it is complete; there is one at least, also without rows. */
+  readonly onPart: (part: CsvPart) => void
 }
 
 /**
@@ -39,13 +41,13 @@ export interface PostgresDatasource {
     options: RowOptions & { readonly batchSize: number },
     signal: AbortSignal,
   ): Promise<RowStream>
-  /** Copies the rows of a query to a new CSV file of mode 0600, with the types DuckDB needs. */
-  copyToCsvFile(
+  /** Copies the rows of a query to CSV files, with the types DuckDB needs to read them exactly. */
+  copyToCsv(
     sql: string,
     params: readonly unknown[],
-    path: string,
+    target: CsvTarget,
     signal: AbortSignal,
-  ): Promise<CsvCopy>
+  ): Promise<{ rowCount: number }>
   /** Ends every connection; safe to repeat. */
   close(): Promise<void>
 }

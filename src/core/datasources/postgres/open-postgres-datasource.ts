@@ -2,7 +2,7 @@ import type { RowOptions, RowStream } from '../../duckdb/index.ts'
 import { KilnError } from '../../errors/index.ts'
 import { checkQuery } from './checked-sql.ts'
 import type { PostgresDatasource, PostgresDatasourceOptions } from './contract.ts'
-import { copyToCsvFile } from './copy-to-csv-file.ts'
+import { copyToCsv } from './copy-to-csv.ts'
 import { parameterTexts } from './parameters.ts'
 import { RowText } from './row-text.ts'
 import { executeRows } from './rows.ts'
@@ -80,8 +80,8 @@ export function openPostgresDatasource(options: PostgresDatasourceOptions): Post
         signal,
       })
     },
-    copyToCsvFile: async (sql, params, path, signal) =>
-      await withSession(signal, (session) => copyToCsvFile(session, types, { sql, params, path })),
+    copyToCsv: async (sql, params, target, signal) =>
+      await withSession(signal, (session) => copyToCsv(session, types, { sql, params, target })),
     close: async () => {
       isClosed = true
       for (const session of open) session.end()

@@ -53,10 +53,11 @@ export class Session {
     try {
       return await work()
     } catch (error) {
-      await cancelling
       throw signal.aborted ? signal.reason : error
     } finally {
       signal.removeEventListener('abort', abort)
+      // Also when the work was done just before: the connection must not be used again meanwhile.
+      await cancelling
     }
   }
 

@@ -21,8 +21,11 @@ export const serverCode = {
 /** Takes one message; true when the exchange is over. The body is valid only during the call. */
 export type MessageHandler = (code: number, body: Buffer) => boolean
 
-/** Takes pieces of COPY data as they come; `isEnd` with the last piece of a row. */
-export type CopySink = (bytes: Buffer, isEnd: boolean) => void
+/**
+ * Takes COPY data as it comes, a row or a piece of one between two offsets; `isEnd` with the last
+ * piece. Offsets and not a view, since a view for each row is what the collector then works on.
+ */
+export type CopySink = (chunk: Buffer, start: number, end: number, isEnd: boolean) => void
 
 /**
  * The socket of one authenticated connection, cut into messages. A message that announces more
@@ -147,7 +150,7 @@ export class Wire {
   #beginCopy(chunk: Buffer, start: number, length: number): number {
     const end = Math.min(start + length, chunk.length)
     this.#copyBytes = length - (end - start)
-    this.#copySink?.(chunk.subarray(start, end), this.#copyBytes === 0)
+    this.#copySink?.(chunk, start, end, this.#copyBytes === 0)
     return end
   }
 
@@ -155,7 +158,7 @@ export class Wire {
     if (this.#copyBytes === 0) return 0
     const end = Math.min(this.#copyBytes, chunk.length)
     this.#copyBytes -= end
-    this.#copySink?.(chunk.subarray(0, end), this.#copyBytes === 0)
+    this.#copySink?.(chunk, 0, end, this.#copyBytes === 0)
     return end
   }
 

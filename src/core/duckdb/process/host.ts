@@ -4,8 +4,8 @@ import { defaultMaxRowBytes } from '../limits.ts'
 import type { Operation, Statement } from '../protocol.ts'
 import { describeTable, exportTable, listTables } from './catalog.ts'
 import { quoteIdentifier } from './identifiers.ts'
-import { loadCsv } from './load-csv.ts'
 import { loadQuery } from './load-query.ts'
+import { Loads } from './loads.ts'
 import { prepareStatement } from './prepare-statement.ts'
 import { Refusal } from './refusal.ts'
 import { RowWriter } from './row-writer.ts'
@@ -29,6 +29,7 @@ export class Host {
   readonly #folder: string
   readonly #sessions = new Map<string, Promise<Session>>()
   readonly #streams = new Map<number, OpenStream>()
+  readonly #loads = new Loads()
   readonly #turns = new Map<number, Turn>()
 
   constructor(instance: DuckDBInstance, folder: string) {
@@ -64,8 +65,16 @@ export class Host {
         return { value: this.#turns.get(operation.request)?.cancel() ?? null }
       case 'exec':
         return { value: await this.#main(turn, (c) => exec(c, operation)) }
-      case 'loadCsv':
-        return { value: await this.#main(turn, (c) => loadCsv(c, operation.load)) }
+      case 'beginLoad': {
+        const session = await this.#session(undefined)
+        return { value: await this.#loads.begin(id, turn, session, operation.table) }
+      }
+      case 'addPart':
+        return { value: await this.#loads.add(operation.load, turn, operation.part) }
+      case 'finishLoad':
+        return { value: await this.#loads.finish(operation.load, turn, operation.rowCount) }
+      case 'abandonLoad':
+        return { value: await this.#loads.abandon(operation.load) }
       case 'loadQuery':
         return { value: await this.#main(turn, (c) => loadQuery(c, operation)) }
       case 'tables':

@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Statement } from '../protocol.ts'
 import { quoteIdentifier, quoteTableName } from './identifiers.ts'
-import { inTransaction, scalar } from './load-csv.ts'
 import { prepareStatement } from './prepare-statement.ts'
+import { inTransaction, scalar } from './transaction.ts'
 
 export interface LoadQuery extends Statement {
   readonly table: string

@@ -1,4 +1,3 @@
-import { homedir } from 'node:os'
 import path from 'node:path'
 import type { Setup } from '../protocol.ts'
 
@@ -17,7 +16,6 @@ export function scrubberFor({ folder, attach = [] }: Setup): Scrub {
     [`${folder}/`, ''],
     [folder, '.'],
     ...attach.map(({ path: file }) => [path.dirname(file), '…'] as const),
-    [homedir(), '~'],
   ]
   const known = names.filter(([text]) => text.length > 1)
   return (message) =>

@@ -6,8 +6,19 @@ const interruptEveryMs = 20
 
 /** One request from its arrival on, so that it can be cancelled before it has begun. */
 export class Turn {
+  readonly #cancelled = Promise.withResolvers<never>()
   #isCancelled = false
   #connection: DuckDBConnection | undefined
+
+  constructor() {
+    // Nobody may be waiting when it is cancelled.
+    this.#cancelled.promise.catch(() => undefined)
+  }
+
+  /** Waits, but no longer than until the turn is cancelled. */
+  async wait(until: Promise<unknown>): Promise<void> {
+    await Promise.race([until, this.#cancelled.promise])
+  }
 
   begin(connection: DuckDBConnection): void {
     if (this.#isCancelled) throw new Refusal('cancelled')
@@ -20,6 +31,7 @@ export class Turn {
 
   cancel(): void {
     this.#isCancelled = true
+    this.#cancelled.reject(new Refusal('cancelled'))
     this.#interrupt()
   }
 
@@ -45,16 +57,36 @@ export class Session {
 
   /** Runs `work` after everything before it. */
   async run<T>(turn: Turn, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    const release = await this.hold(turn)
+    try {
+      return await this.runHeld(turn, work)
+    } finally {
+      release()
+    }
+  }
+
+  /** Waits for everything before, then keeps everything after waiting until released. */
+  async hold(turn: Turn): Promise<() => void> {
     const before = this.#last
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#last = promise
-    await before
+    try {
+      await turn.wait(before)
+      return resolve
+    } catch (error) {
+      // Whoever came later still waits for what came before.
+      void before.then(() => resolve())
+      throw error
+    }
+  }
+
+  /** Runs `work` of the one who holds the session. */
+  async runHeld<T>(turn: Turn, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     try {
       turn.begin(this.#connection)
       return await work(this.#connection)
     } finally {
       turn.end()
-      resolve()
     }
   }
 

@@ -21,6 +21,8 @@ export async function openInstance(setup: Setup): Promise<DuckDBInstance> {
     memory_limit: `${setup.memoryLimitBytes}B`,
     temp_directory: setup.folder,
     max_temp_directory_size: `${setup.maxTempBytes ?? defaultMaxTempBytes}B`,
+    // The account may have no home, and INSTALL must not find one that it may write to.
+    home_directory: '/nonexistent',
     autoload_known_extensions: 'false',
     autoinstall_known_extensions: 'false',
     allow_community_extensions: 'false',

@@ -1,97 +1,63 @@
 import type ivm from 'isolated-vm'
-import type { Script } from '../contract.ts'
+import type { SandboxError, Script } from '../contract.ts'
+import { scriptError } from './script-error.ts'
 import { TypeScriptError, stripTypes } from './strip-types.ts'
 
-/** An error of the script's text, with its place. */
-class CompileError extends Error {
-  readonly code = 'definition_error'
+export interface CompiledScript {
+  readonly module: ivm.Module
+  readonly language: 'javascript' | 'typescript'
+}
 
-  constructor(message: string, filename: string, line: number | null, column: number | null) {
-    super(message)
-    this.name = 'SyntaxError'
-    this.stack = line === null ? '' : `at ${filename}:${line}:${column ?? 1}`
+/** A script that does not compile. */
+export class CompileError extends Error {
+  readonly error: SandboxError
+  constructor(error: SandboxError) {
+    super(error.message)
+    this.error = error
   }
 }
 
 /**
- * Compiles and evaluates a script as one module. Imports are refused. A script of unknown language
- * that is no JavaScript is tried as TypeScript.
+ * Compiles a script; of an unknown language as JavaScript, and if that fails as TypeScript.
  *
- * @throws what the top level of the script throws, and syntax errors with their place.
+ * @throws CompileError
  */
-export function compileScript(
-  isolate: ivm.Isolate,
-  context: ivm.Context,
-  script: Script,
-  timeout: number,
-): ivm.Module {
-  const module = compile(isolate, script)
-  module.instantiateSync(context, (specifier) => {
-    const line = lineOfImport(script.source, specifier)
-    throw new CompileError(
-      `import of ${JSON.stringify(specifier)} is refused: a script is one module without imports`,
-      script.filename,
-      line,
-      1,
-    )
-  })
+export function compileScript(isolate: ivm.Isolate, script: Script): CompiledScript {
+  if (script.language === 'javascript') return compileJavaScript(isolate, script)
+  if (script.language === 'typescript') return compileTypeScript(isolate, script)
   try {
-    module.evaluateSync({ timeout })
-  } catch (error) {
-    throw markDefinition(error)
-  }
-  return module
-}
-
-function compile(isolate: ivm.Isolate, script: Script): ivm.Module {
-  const { filename } = script
-  if (script.language !== 'typescript') {
+    return compileJavaScript(isolate, script)
+  } catch (javaScript) {
     try {
-      return isolate.compileModuleSync(script.source, { filename })
-    } catch (error) {
-      if (script.language === 'javascript') throw markDefinition(error)
-      const stripped = tryStrip(script.source)
-      // Neither language: the author most likely meant JavaScript, and V8's message is the better.
-      if (stripped === undefined) throw markDefinition(error)
-      return isolate.compileModuleSync(stripped, { filename })
+      return compileTypeScript(isolate, script)
+    } catch (typeScript) {
+      throw further(javaScript, typeScript)
     }
   }
-  let source: string
+}
+
+/** The parser that came further understood more of the script. */
+function further(javaScript: unknown, typeScript: unknown): unknown {
+  const lineOf = (thrown: unknown) =>
+    thrown instanceof CompileError ? (thrown.error.line ?? 0) : 0
+  return lineOf(typeScript) > lineOf(javaScript) ? typeScript : javaScript
+}
+
+function compileJavaScript(isolate: ivm.Isolate, { source, filename }: Script): CompiledScript {
   try {
-    source = stripTypes(script.source)
-  } catch (error) {
-    if (!(error instanceof TypeScriptError)) throw error
-    throw new CompileError(error.message, filename, error.line, error.column)
-  }
-  try {
-    return isolate.compileModuleSync(source, { filename })
-  } catch (error) {
-    throw markDefinition(error)
+    return { module: isolate.compileModuleSync(source, { filename }), language: 'javascript' }
+  } catch (thrown) {
+    throw new CompileError(scriptError('definition_error', thrown as Error, filename))
   }
 }
 
-function tryStrip(source: string): string | undefined {
+function compileTypeScript(isolate: ivm.Isolate, script: Script): CompiledScript {
   try {
-    return stripTypes(source)
-  } catch {
-    return undefined
+    const source = stripTypes(script.source)
+    return { ...compileJavaScript(isolate, { ...script, source }), language: 'typescript' }
+  } catch (thrown) {
+    if (!(thrown instanceof TypeScriptError)) throw thrown
+    const { name, message, line, column } = thrown
+    throw new CompileError({ code: 'definition_error', name, message, line, column, stack: '' })
   }
-}
-
-/** Whatever happens before `run` is an error of the definition, unless a limit was hit. */
-function markDefinition(error: unknown): unknown {
-  if (error instanceof Error && !/timed out|disposed/.test(error.message)) {
-    if (error.message === 'Not supported')
-      error.message = 'import() is refused: a script is one module'
-    Object.assign(error, { code: 'definition_error' })
-  }
-  return error
-}
-
-function lineOfImport(source: string, specifier: string): number | null {
-  const lines = source.split('\n')
-  const index = lines.findIndex(
-    (line) => line.includes(`'${specifier}'`) || line.includes(`"${specifier}"`),
-  )
-  return index < 0 ? null : index + 1
 }

@@ -1,65 +1,31 @@
 /**
- * The sandbox process. Runs one guest at a time, on this main thread, through the synchronous API:
- * there deep recursion is an ordinary error, where on a pool thread it would crash the process. The
- * executor alone decides about life and death; this side reports and enforces what it can.
+ * The sandbox process: takes one request at a time from the executor and answers it. Holds no
+ * secret, opens no file, knows no address; what a script breaks out of is this.
  */
-import { writeSync } from 'node:fs'
-import { Socket } from 'node:net'
-import { FrameReader, encodeFrame, frameKinds } from '../frames.ts'
-import { Guest, type GuestRequest } from './guest.ts'
+import { type Frame, frameKinds } from '../frames.ts'
+import { Channel } from './channel.ts'
+import { GuestJob } from './guest-job.ts'
+import { RealmStock } from './realm-stock.ts'
+import type { GuestRequest } from './request.ts'
 
-const inputFd = 3
-const outputFd = 4
+let job: GuestJob | undefined
+const stock = new RealmStock()
 
-// Node warns that stripping types is experimental; nobody reads this process' stderr for that.
-process.removeAllListeners('warning')
-
-/** Blocking writes: a guest that floods waits for the executor, it does not fill memory. */
-function send(kind: number, id: number, text: string): void {
-  const frame = encodeFrame(kind, id, text)
-  let offset = 0
-  while (offset < frame.length) {
-    try {
-      offset += writeSync(outputFd, frame, offset)
-    } catch (error) {
-      // The executor is gone: nobody is left to report to.
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) die()
-    }
-  }
-}
-
-function die(): never {
-  process.kill(process.pid, 'SIGKILL')
-  throw new Error('unreachable')
-}
-
-let guest: Guest | undefined
-
-const reader = new FrameReader((frame) => {
-  switch (frame.kind) {
-    case frameKinds.job:
-    case frameKinds.inspect:
-      guest = new Guest(JSON.parse(frame.text) as GuestRequest, {
-        send,
-        isInspection: frame.kind === frameKinds.inspect,
-        onEnd: () => {
-          guest = undefined
-        },
-      })
-      guest.start()
-      break
+const channel = new Channel(({ kind, id, text }: Frame) => {
+  switch (kind) {
+    case frameKinds.request:
+      job = new GuestJob(channel, stock, id, JSON.parse(text) as GuestRequest)
+      job.start()
+      return
     case frameKinds.reply:
     case frameKinds.refusal:
-      guest?.deliver(frame.id, frame.kind === frameKinds.reply, frame.text)
-      break
+      // It may be a late one, for a job that has ended.
+      job?.deliver(id, kind === frameKinds.reply, text)
+      return
     default:
-      die()
+      throw new Error(`frame ${kind} is not for a sandbox`)
   }
 })
 
-const input = new Socket({ fd: inputFd, readable: true, writable: false })
-input.on('data', (chunk) => reader.push(chunk))
-input.on('end', die)
-input.on('error', die)
-
-send(frameKinds.ready, 0, '')
+channel.send(frameKinds.ready, 0, '')
+stock.prepare(Number(process.argv[2]))

@@ -2,6 +2,7 @@ import module from 'node:module'
 
 /** A syntax error of TypeScript, with its place. */
 export class TypeScriptError extends Error {
+  override readonly name = 'SyntaxError'
   readonly line: number | null
   readonly column: number | null
 
@@ -23,16 +24,20 @@ export function stripTypes(source: string): string {
   try {
     return module.stripTypeScriptTypes(source)
   } catch (error) {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    const message = error instanceof Error ? error.message : String(error)
-    // Node puts `:LINE`, the source line and a caret before the message.
-    const [first = '', , caret = ''] = text.split('\n')
-    const line = /:(\d+)$/.exec(first.trim())?.[1]
-    const column = caret.indexOf('^')
-    throw new TypeScriptError(
-      message.split('\n')[0] ?? message,
-      line === undefined ? null : Number(line),
-      column < 0 ? null : column + 1,
-    )
+    const { message, stack } = error instanceof Error ? error : new Error(String(error))
+    throw typeScriptError(message, stack ?? '')
   }
+}
+
+/** Node puts `:LINE`, some lines of the source and a row of carets before the stack. */
+export function typeScriptError(message: string, stack: string): TypeScriptError {
+  const [first = '', ...rest] = stack.split('\n')
+  const carets = rest.find((text) => /^\s*\^+\s*$/.test(text)) ?? ''
+  const line = /^[^\n]*:(\d+)$/.exec(first)?.[1]
+  const column = carets.indexOf('^')
+  return new TypeScriptError(
+    message.split('\n')[0] ?? message,
+    line === undefined ? null : Number(line),
+    line === undefined || column < 0 ? null : column + 1,
+  )
 }

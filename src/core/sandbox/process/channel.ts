@@ -1,0 +1,36 @@
+import { writeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { type Frame, FrameReader, encodeFrame } from '../frames.ts'
+
+const inputDescriptor = 3
+const outputDescriptor = 4
+
+/** Ends this process at once: `process.exit` hangs or crashes while an isolate is busy. */
+const end = (): never => {
+  process.kill(process.pid, 'SIGKILL')
+  throw new Error('ending')
+}
+
+/**
+ * The pipes to the executor. Writing blocks: the event loop does not turn while a script runs, and
+ * a script that says more than the executor takes has to wait. Without an executor the process ends.
+ */
+export class Channel {
+  constructor(onFrame: (frame: Frame) => void) {
+    const input = new Socket({ fd: inputDescriptor, readable: true, writable: false })
+    const reader = new FrameReader(onFrame)
+    input.on('data', (chunk) => reader.push(chunk))
+    input.on('error', end)
+    input.on('end', end)
+  }
+
+  send(kind: number, id: number, text: string): void {
+    const frame = encodeFrame(kind, id, text)
+    let written = 0
+    try {
+      while (written < frame.length) written += writeSync(outputDescriptor, frame, written)
+    } catch {
+      end()
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import type { Primordials } from './primordials.ts'
+
+/**
+ * Turns values of the script into JSON text, inside the isolate, so that no object of the script
+ * crosses the border. What JSON would drop or change without a word is refused, naming its path.
+ * The getters, proxies and `toJSON` it may meet are the script's own code, under its time limit.
+ */
+export function makeEncoder(p: Primordials, errors: { mark(error: object, code: string): void }) {
+  const maxDepth = 1000
+  const opaque = p.create(null)
+  const names =
+    'Map Set WeakMap WeakSet WeakRef Promise RegExp ArrayBuffer DataView Error Generator ' +
+    'AsyncGenerator Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array ' +
+    'Uint32Array Float16Array Float32Array Float64Array BigInt64Array BigUint64Array'
+  for (const name of names.split(' ')) opaque[name] = true
+
+  interface State {
+    readonly root: string
+    readonly maxChars: number
+    /** Keys from the root to the value at hand; null prototypes, since setters may lurk on Array's. */
+    readonly path: Record<number, unknown>
+    readonly parents: Record<number, unknown>
+    /** The least the text will have, so that a value too large is refused before it is built. */
+    chars: number
+    hasBigint: boolean
+  }
+
+  const pathOf = (state: State, depth: number): string => {
+    let path = state.root
+    for (let i = 0; i < depth; i += 1) {
+      // Of a very deep value the beginning and the end tell.
+      if (i === 10 && depth > 20) {
+        path += '…'
+        i = depth - 5
+      }
+      const key = state.path[i]
+      if (typeof key === 'number') path += '[' + key + ']'
+      else if (isPlainKey(key as string)) path += '.' + (key as string)
+      else path += '[' + p.stringify(p.slice(key as string, 0, 100)) + ']'
+    }
+    return path
+  }
+  const isPlainKey = (key: string): boolean => {
+    if (key.length === 0 || key.length > 100) return false
+    for (let i = 0; i < key.length; i += 1) {
+      const c = key[i] as string
+      const isLetter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c === '_' || c === '$'
+      if (!isLetter && !(i > 0 && c >= '0' && c <= '9')) return false
+    }
+    return true
+  }
+  const refuse = (state: State, depth: number, what: string): never => {
+    const error = new p.TypeError(pathOf(state, depth) + ' is ' + what + ', which JSON cannot hold')
+    errors.mark(error, 'result_not_serializable')
+    throw error
+  }
+  const count = (state: State, chars: number): void => {
+    state.chars += chars
+    if (state.chars <= state.maxChars) return
+    const error = new p.RangeError(state.root + ' is larger than ' + state.maxChars + ' bytes')
+    errors.mark(error, 'result_too_large')
+    throw error
+  }
+
+  const check = (state: State, value: unknown, depth: number, key: unknown): void => {
+    switch (typeof value) {
+      case 'string':
+        return count(state, value.length + 2)
+      case 'number':
+        // Not a number for NaN and the infinities.
+        if (value - value !== 0) refuse(state, depth, p.text(value))
+        return count(state, 1)
+      case 'bigint':
+        state.hasBigint = true
+        return count(state, 3)
+      case 'function':
+        return refuse(state, depth, 'a function')
+      case 'symbol':
+        return refuse(state, depth, 'a symbol')
+      case 'object':
+        return value === null ? count(state, 4) : checkObject(state, value, depth, key, true)
+      default:
+        return count(state, 0)
+    }
+  }
+  const checkObject = (
+    state: State,
+    value: object,
+    depth: number,
+    key: unknown,
+    mayHaveToJson: boolean,
+  ): void => {
+    if (depth > maxDepth) refuse(state, depth, 'nested more than ' + maxDepth + ' levels deep')
+    for (let i = 0; i < depth; i += 1) {
+      if (state.parents[i] === value) refuse(state, depth, 'part of a cycle')
+    }
+    const isList = p.isArray(value)
+    const prototype = isList ? null : p.prototypeOf(value)
+    const tag =
+      prototype === null || prototype === p.objectPrototype ? '' : p.slice(p.tagOf(value), 8, -1)
+    if (tag === 'Date') checkDate(state, value, depth)
+    const { toJSON } = value as { toJSON?: unknown }
+    if (mayHaveToJson && typeof toJSON === 'function') {
+      // As JSON.stringify does: what comes back is not asked again.
+      const shown: unknown = p.apply(toJSON, value, [p.text(key)])
+      if (typeof shown === 'object' && shown !== null) checkObject(state, shown, depth, key, false)
+      else check(state, shown, depth, key)
+      return
+    }
+    if (opaque[tag]) refuse(state, depth, (tag === 'Error' ? 'an ' : 'a ') + tag)
+    state.parents[depth] = value
+    if (isList) checkItems(state, value as unknown[], depth)
+    else checkMembers(state, value as Record<string, unknown>, depth)
+    state.parents[depth] = undefined
+  }
+  const checkItems = (state: State, list: unknown[], depth: number): void => {
+    const { length } = list
+    // Each item has two characters at least; an empty list of four billion items ends here.
+    count(state, length + 2)
+    for (let i = 0; i < length; i += 1) {
+      state.path[depth] = i
+      check(state, list[i], depth + 1, i)
+    }
+  }
+  const checkMembers = (state: State, value: Record<string, unknown>, depth: number): void => {
+    const keys = p.keys(value)
+    count(state, 2)
+    for (let i = 0; i < keys.length; i += 1) {
+      const name = keys[i] as string
+      const member = value[name]
+      if (member === undefined) continue
+      state.path[depth] = name
+      count(state, name.length + 3)
+      check(state, member, depth + 1, name)
+    }
+  }
+  const checkDate = (state: State, value: object, depth: number): void => {
+    let time: number
+    try {
+      time = p.timeOf(value)
+    } catch {
+      // Only called a Date: an object like any other.
+      return
+    }
+    if (time !== time) refuse(state, depth, 'an invalid date')
+    // Years 0 to 9999: RFC 3339 has four digits.
+    if (time < -62167219200000 || time > 253402300799999) {
+      refuse(state, depth, 'a date outside the years 0 to 9999')
+    }
+  }
+  const bigintAsText = (_key: string, value: unknown): unknown =>
+    typeof value === 'bigint' ? p.text(value) : value
+
+  /** @param root what the value is called in messages. */
+  return (value: unknown, root: string, maxChars: number): string => {
+    const state: State = {
+      root,
+      maxChars,
+      path: p.create(null),
+      parents: p.create(null),
+      chars: 0,
+      hasBigint: false,
+    }
+    check(state, value, 0, '')
+    const text = state.hasBigint ? p.stringify(value, bigintAsText) : p.stringify(value)
+    if (text === undefined) return 'null'
+    state.chars = 0
+    count(state, text.length)
+    return text
+  }
+}
+
+export type Encode = ReturnType<typeof makeEncoder>

@@ -1,0 +1,59 @@
+import type { Post } from './calls.ts'
+import type { Errors } from './errors.ts'
+import type { Primordials } from './primordials.ts'
+
+/** `console` and `ctx.log`: each call becomes one line. Past the limits lines are only counted. */
+export function makeLog(
+  p: Primordials,
+  post: Post,
+  errors: Errors,
+  limits: { readonly postLog: number; readonly lineChars: number },
+) {
+  let linesLeft = 0
+  let charsLeft = 0
+  const show = (value: unknown): string => {
+    if (typeof value === 'string') return value
+    if (typeof value === 'object' && value !== null && value instanceof p.Error) {
+      return errors.readText(value, 'stack') || errors.readText(value, 'message')
+    }
+    return errors.show(value)
+  }
+  const logger =
+    (level: number) =>
+    (...values: unknown[]): void => {
+      if (linesLeft < 1 || charsLeft < 1) {
+        post(limits.postLog, level, 'dropped', '')
+        return
+      }
+      let line = ''
+      for (let i = 0; i < values.length && line.length <= limits.lineChars; i += 1) {
+        line += (i > 0 ? ' ' : '') + show(values[i])
+      }
+      if (line.length > limits.lineChars) line = p.slice(line, 0, limits.lineChars) + '…'
+      linesLeft -= 1
+      charsLeft -= line.length
+      post(limits.postLog, level, '', line)
+    }
+  const [debug, info, warn, error] = [logger(0), logger(1), logger(2), logger(3)] as const
+  const console = p.create(null)
+  p.define(console, 'debug', debug)
+  p.define(console, 'trace', debug)
+  p.define(console, 'log', info)
+  p.define(console, 'info', info)
+  p.define(console, 'warn', warn)
+  p.define(console, 'error', error)
+  return {
+    debug,
+    info,
+    warn,
+    error,
+    console: p.freeze(console),
+    /** What the job may log. */
+    limit(lines: number, chars: number): void {
+      linesLeft = lines
+      charsLeft = chars
+    },
+  }
+}
+
+export type Log = ReturnType<typeof makeLog>

@@ -1,0 +1,156 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { SandboxPool } from '../../../src/core/sandbox/index.ts'
+import { encodeFrame, frameKinds } from '../../../src/core/sandbox/frames.ts'
+import {
+  body,
+  errorOf,
+  isProcessAlive,
+  openPool,
+  runScript,
+} from '../../integration/sandbox/fixture.ts'
+
+let folder: string
+let pool: SandboxPool
+
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'kiln-sandbox-'))
+})
+afterEach(async () => {
+  await pool.stop()
+  rmSync(folder, { recursive: true })
+})
+
+/** A process in place of the sandbox, as if a script had taken it over: answers each request with `frames`. */
+async function openFake(frames: string): Promise<void> {
+  const entryPath = path.join(folder, 'fake.mjs')
+  writeFileSync(
+    entryPath,
+    `import { readSync, writeSync } from 'node:fs'
+    const frame = (kind, id, text, length) => {
+      const bytes = Buffer.from(text)
+      const head = Buffer.alloc(9)
+      head.writeUInt32LE(length ?? bytes.length + 5, 0)
+      head.writeUInt8(kind, 4)
+      head.writeUInt32LE(id, 5)
+      return Buffer.concat([head, bytes])
+    }
+    const send = (bytes) => { for (let at = 0; at < bytes.length; ) at += writeSync(4, bytes, at) }
+    send(frame(${frameKinds.ready}, 0, ''))
+    const request = Buffer.alloc(1 << 20)
+    for (;;) {
+      if (readSync(3, request) === 0) break
+      const id = request.readUInt32LE(5)
+      const job = JSON.parse(request.toString('utf8', 9, 4 + request.readUInt32LE(0)))
+      ${frames}
+    }`,
+  )
+  pool = openPool({ entryPath, size: 1 })
+  await pool.start()
+}
+
+const kinds = JSON.stringify(frameKinds)
+
+describe('a process that was taken over', () => {
+  it.each([
+    ['bytes that are no frames', `send(Buffer.alloc(1000, 0xff))`],
+    ['a frame of length 0', `send(Buffer.alloc(9))`],
+    ['a frame beyond 64 MB', `send(frame(17, 1, '', 65 * 1024 ** 2))`],
+    ['an unknown kind', `send(frame(99, id, ''))`],
+    ['a request', `send(frame(1, id, '{}'))`],
+    ['a second ready', `send(frame(k.ready, id, ''))`],
+    ['the end of another job', `send(frame(k.done, id + 1, '1'))`],
+    [
+      'an inspection in place of a result',
+      `send(frame(k.inspected, id, '{"form":"object","language":"javascript","declared":{}}'))`,
+    ],
+    ['a result that is no JSON', `send(frame(k.done, id, '{'))`],
+    [
+      'a result beyond the limit',
+      `send(frame(k.done, id, JSON.stringify('x'.repeat(11 * 1024 ** 2))))`,
+    ],
+    ['a failure that is no object', `send(frame(k.failed, id, '1'))`],
+    ['a failure that is null', `send(frame(k.failed, id, 'null'))`],
+    ['a failure that is no JSON', `send(frame(k.failed, id, 'x'))`],
+    ['a call of an unknown operation', `send(frame(k.call, 1, 'constructor\\n{}'))`],
+    ['a call without a name', `send(frame(k.call, 1, ''))`],
+    [
+      'the same call twice',
+      `send(frame(k.call, 1, 'duckdb.tables\\n{}')); send(frame(k.call, 1, 'duckdb.tables\\n{}'))`,
+    ],
+    [
+      'nine calls at once',
+      `for (let i = 0; i < 9; i++) send(frame(k.call, i, 'duckdb.tables\\n{}'))`,
+    ],
+    ['a log that is no list', `send(frame(k.log, 0, '{"length":1e9}'))`],
+    ['a log line of another shape', `send(frame(k.log, 0, '[[1,{}]]'))`],
+    ['a log line of an unknown level', `send(frame(k.log, 0, '[["__proto__","x"]]'))`],
+    ['progress that is no fraction', `send(frame(k.progress, 0, '[1e9]'))`],
+    ['deep JSON', `send(frame(k.log, 0, '['.repeat(5e6)))`],
+  ])('is ended when it sends %s', async (_name, frames) => {
+    await openFake(`const k = ${kinds}; ${frames}`)
+    let pid = 0
+    const ran = await runScript(pool, body('return 1'), {
+      call: () => new Promise(() => undefined),
+      onStarted: (sandbox) => (pid = sandbox.pid),
+    })
+    expect(errorOf(ran).code).toBe('sandbox_crashed')
+    expect(isProcessAlive(pid)).toBe(false)
+  })
+
+  it('has its first end count, and nothing after it', async () => {
+    await openFake(`const k = ${kinds}
+      send(Buffer.concat([frame(k.done, id, '1'), frame(k.done, id, '2'), frame(k.failed, id, '{}')]))`)
+    const ran = await runScript(pool, body(''))
+    expect(ran.outcome).toMatchObject({ status: 'completed', resultText: '1' })
+  })
+
+  it('cannot choose an error code that no call has had', async () => {
+    await openFake(`const k = ${kinds}
+      send(frame(k.failed, id, JSON.stringify({ code: 'datasource_error', name: 5, message: 'm\\0', line: -1, column: '1', stack: null, extra: 1 })))`)
+    expect(errorOf(await runScript(pool, body('')))).toEqual({
+      code: 'script_error',
+      name: '',
+      message: 'm\u2400',
+      line: null,
+      column: null,
+      stack: '',
+    })
+  })
+
+  it('gets its log cut at the limits', async () => {
+    await openFake(`const k = ${kinds}
+      const lines = JSON.stringify(Array.from({ length: 1000 }, () => [1, 'x'.repeat(20000)]))
+      for (let i = 0; i < 3; i++) send(frame(k.log, 0, lines))
+      send(frame(k.done, id, '1'))`)
+    const ran = await runScript(pool, body(''), { limits: { logLines: 100, logBytes: 100_000 } })
+    const bytes = ran.log.reduce((sum, { message }) => sum + message.length, 0)
+    expect(ran.log.length).toBeLessThanOrEqual(101)
+    expect(bytes).toBeLessThanOrEqual(101_024)
+  })
+
+  it('is ended when it never answers', async () => {
+    await openFake('')
+    const ran = await runScript(pool, body(''), { limits: { timeoutMs: 100 } })
+    expect(errorOf(ran)).toMatchObject({ code: 'timeout' })
+  })
+
+  it('may write to its outputs for ever', async () => {
+    await openFake(`for (let i = 0; i < 200; i++) { writeSync(1, 'x'.repeat(65536)); writeSync(2, 'y'.repeat(65536)) }
+      send(frame(${frameKinds.done}, id, '1'))`)
+    expect((await runScript(pool, body(''))).outcome.status).toBe('completed')
+  })
+
+  it('may send a frame byte by byte', async () => {
+    await openFake(
+      `for (const byte of frame(${frameKinds.done}, id, '"é"')) send(Buffer.from([byte]))`,
+    )
+    expect((await runScript(pool, body(''))).outcome).toMatchObject({ resultText: '"é"' })
+  })
+})
+
+it('encodes the frames that the tests above imitate', () => {
+  expect([...encodeFrame(frameKinds.ready, 0, '')]).toEqual([5, 0, 0, 0, 16, 0, 0, 0, 0])
+})
