@@ -193,7 +193,7 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   /** A password on the command line is seen by everyone on the machine in the process list. */
   protected hidePassword(url: string, advice: string): void {
-    if (!/\/\/[^/@]*:[^/@]+@/.test(url)) return
+    if (!/\/\/[^/@]*:[^/@]+@|[?&]password=./.test(url)) return
     process.title = `kiln ${this.id?.replaceAll(':', ' ') ?? ''}`
     this.warn(`${advice}: the password in it may have been seen by other users of this machine`)
   }

@@ -19,9 +19,10 @@ export async function main(argv: readonly string[], root: string): Promise<never
 
 /** Resolves when everything written to the stream so far has left this process. */
 async function written(stream: NodeJS.WriteStream): Promise<void> {
-  if (stream.writableLength === 0) return
   await new Promise<void>((resolve) => {
-    stream.write('', () => resolve())
+    // A write that failed, as on a full device, is told by an event that comes first.
+    if (stream.writableLength === 0) setImmediate(resolve)
+    else stream.write('', () => resolve())
   })
 }
 

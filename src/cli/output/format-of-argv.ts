@@ -1,9 +1,12 @@
 import type { Format } from './render.ts'
 
+/** `-ojson`, `-o=json`, `--output=json`. */
+const joined = /^(?:--output=|-o=?)(.+)$/
+
 /** The format asked for, known also when the command line cannot be parsed. */
 export function formatOfArgv(argv: readonly string[]): Format {
   const index = argv.findIndex((word) => word === '-o' || word === '--output')
   const value =
-    index >= 0 ? argv[index + 1] : argv.find((word) => word.startsWith('--output='))?.slice(9)
+    index >= 0 ? argv[index + 1] : argv.map((word) => joined.exec(word)?.[1]).find(Boolean)
   return argv.includes('--json') || value === 'json' || value === 'jsonl' ? 'json' : 'table'
 }

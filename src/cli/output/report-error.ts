@@ -21,10 +21,13 @@ export function toKilnError(error: unknown, databaseLabel?: string): KilnError {
  * parser repeats what was typed, and a URL in the wrong place is a usual slip.
  */
 export function errorText(error: KilnError, asJson: boolean): string {
-  return plainErrorText(error, asJson).replace(urlPassword, '$1***@')
+  return plainErrorText(error, asJson)
+    .replace(urlPassword, '$1***@')
+    .replace(parameterPassword, '$1***')
 }
 
 const urlPassword = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s@]+@/gi
+const parameterPassword = /([?&]password=)[^\s&"\\]+/gi
 
 function plainErrorText(error: KilnError, asJson: boolean): string {
   if (asJson) {

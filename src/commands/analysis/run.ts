@@ -15,7 +15,7 @@ export default class AnalysisRun extends KilnCommand<typeof AnalysisRun> {
   static override description = `The analysis is named, or a script file: a new file becomes an analysis, a changed one a new version of it.
 Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service runs it and this waits; with --detach it only queues.`
   static override examples = [
-    '<%= config.bin %> analysis run bird-strikes -p phase=Approach -p top=3',
+    '<%= config.bin %> analysis run bird-strikes --param phase=Approach --param top=3',
     '<%= config.bin %> analysis run examples/dry-spells.js --project examples --json',
     '<%= config.bin %> analysis run airport-punctuality --queue --timeout 10m',
   ]

@@ -10,7 +10,7 @@ export default class DbPsql extends KilnCommand<typeof DbPsql> {
   static override usage = 'db psql [-- ARGUMENT...]'
   static override examples = [
     '<%= config.bin %> db psql',
-    '<%= config.bin %> db psql -- -c "select status, count(*) from analysis_jobs group by status"',
+    '<%= config.bin %> db psql -- -c "select status, count(*) from analysis_jobs group by 1"',
   ]
   static override strict = false
 

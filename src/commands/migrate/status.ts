@@ -11,7 +11,7 @@ export default class MigrateStatus extends MigrateCommand<typeof MigrateStatus> 
   static override summary = 'Show which migrations are applied.'
   static override examples = [
     '<%= config.bin %> migrate status',
-    '<%= config.bin %> migrate status --check -q || <%= config.bin %> migrate',
+    '<%= config.bin %> migrate status --check --quiet || <%= config.bin %> migrate',
   ]
   static override exitCodeHelp = [
     [1, 'an applied file was changed; with --check also: migrations are pending'],
