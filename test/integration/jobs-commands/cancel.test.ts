@@ -64,6 +64,14 @@ describe('cancelJobs', () => {
     ])
   })
 
+  it('writes the audit row in the transaction of the cancel', async () => {
+    await cancel([await add()])
+    expect(
+      await sql(`
+        select 1 from analysis_jobs job join analysis_audit_log audit on audit.xmin = job.xmin`),
+    ).toHaveLength(1)
+  })
+
   it('cancels nothing when its audit row cannot be written', async () => {
     const pending = await add()
     await sql(

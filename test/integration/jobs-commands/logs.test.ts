@@ -34,10 +34,10 @@ function log(jobId: string, message: string, line: Partial<JobLogLine> = {}): Pr
 let lineNumber = 0
 
 /** Follows a job into a list that can be looked at meanwhile. */
-function follow(jobId: string, filter: Parameters<typeof followJobLogs>[2] = {}) {
+function follow(jobId: string, clock = test.context.clock) {
   const messages: string[] = []
   const ended = (async () => {
-    for await (const lines of followJobLogs(test.context, jobId, filter)) {
+    for await (const lines of followJobLogs({ ...test.context, clock }, jobId)) {
       messages.push(...lines.map((line) => line.message))
     }
   })()
@@ -60,8 +60,12 @@ describe('followJobLogs', () => {
 
   it('waits for what the executor of a cancelled job still has to store', async () => {
     const id = await running()
-    const { messages, ended } = follow(id)
     await sql(`update analysis_jobs set status = 'cancelled' where id = $1`, [id])
+    let looks = 0
+    const clock = { ...test.context.clock, monotonic: () => (looks += 1) }
+    const { messages, ended } = follow(id, clock)
+    // The first look at the clock notes the end, the next one comes when all lines were read.
+    await waitUntil('the end was seen', () => looks >= 2)
     await log(id, 'late')
     await sql('update analysis_jobs set lease_token = null where id = $1', [id])
     await ended
@@ -71,7 +75,11 @@ describe('followJobLogs', () => {
   it('ends after a while when the executor of a cancelled job never comes', async () => {
     const id = await running()
     await sql(`update analysis_jobs set status = 'cancelled' where id = $1`, [id])
-    const { messages, ended } = follow(id)
+    let now = 0
+    const { messages, ended } = follow(id, {
+      ...test.context.clock,
+      monotonic: () => (now += 2000),
+    })
     await ended
     expect(messages).toEqual([])
   })

@@ -59,6 +59,9 @@ describe('retryJob', () => {
     expect(await sql('select action, target_id, details from analysis_audit_log')).toEqual([
       { action: 'job.retry', target_id: old, details: { new_job_id: id } },
     ])
+    const together = await sql(`
+      select job.id from analysis_jobs job join analysis_audit_log audit on audit.xmin = job.xmin`)
+    expect(together).toEqual([{ id }])
   })
 
   it('queues nothing when its audit row cannot be written', async () => {
