@@ -48,7 +48,7 @@ export async function openContext(options: ContextOptions): Promise<ContextHandl
     context,
     reload() {
       const fresh = readSettings()
-      if (logger) logger.level = fresh.logLevel
+      logger?.adjust(fresh.logLevel)
       return fresh
     },
     close: () => closeWithin(database.close(), 1000),

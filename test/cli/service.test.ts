@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
@@ -48,7 +49,7 @@ const kiln = (args: readonly string[], more: Record<string, string> = {}) =>
 async function startService(args: readonly string[] = [], more: Record<string, string> = {}) {
   const service = startKiln(['serve-scheduler', '--port', '0', ...args], { env: env(more) })
   services.push(service)
-  const [, url = ''] = await service.waitForOutput(/"url":"(http:\/\/[^"]+)"/)
+  const [url] = await service.waitForOutput(/http:\/\/[\d.]+:\d+/)
   return { service, url }
 }
 
@@ -221,6 +222,20 @@ describe('kiln serve-scheduler', () => {
     expect(result.exitCode).toBe(78)
     expect(result.stderr).toContain('ANALYSIS_API_TOKEN')
     expect(result.stderr).not.toContain('shorty')
+  })
+
+  test('logs to a file too, as JSON, and says when it cannot', async () => {
+    const file = path.join(folder.path, 'kiln.log')
+    const { service } = await startService(['--no-executor'], {
+      LOG_FILE: file,
+      LOG_FORMAT: 'text',
+    })
+    service.kill('SIGTERM')
+    expect((await service.exited).exitCode).toBe(0)
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+    expect(JSON.parse(lines[0] ?? '').message).toContain('HTTP listens on')
+    const result = await kiln(['serve-scheduler', '--port', '0'], { LOG_FILE: '/no/such/kiln.log' })
+    expect(result.exitCode).toBe(73)
   })
 
   test('reads the token from a file', async () => {

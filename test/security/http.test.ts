@@ -157,6 +157,20 @@ describe('body bombs', () => {
     expect(await client.ended).toMatch(/^HTTP\/1\.1 401 /)
   })
 
+  test('a client that is refused while it still sends is not cut off at once', async () => {
+    const client = open()
+    const errors: Error[] = []
+    client.socket.on('error', (error) => errors.push(error))
+    const half = 'x'.repeat(100_000)
+    client.socket.write(post(`Content-Length: ${2 * half.length}`).replace(testToken, 'wrong'))
+    client.socket.write(half)
+    await waitUntil('it is refused', () => client.received.includes('UNAUTHORIZED'))
+    expect(client.socket.readyState).toBe('open')
+    client.socket.write(half)
+    await client.ended
+    expect(errors).toEqual([])
+  })
+
   test('JSON that is nested without end is an answer', async () => {
     const response = await http.call('/jobs', undefined, {
       method: 'POST',

@@ -71,8 +71,8 @@ export class HttpServer {
   /** Stops accepting, lets answers under way end for a moment, then ends every connection. */
   async stop(): Promise<void> {
     if (!this.server.listening) return
+    // It also ends connections that are kept open for a next request.
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()))
-    this.server.closeIdleConnections()
     const timer = setTimeout(() => this.server.closeAllConnections(), stopGraceMs)
     await closed
     clearTimeout(timer)

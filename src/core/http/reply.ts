@@ -35,16 +35,27 @@ export function sendReply(request: IncomingMessage, response: ServerResponse, re
     ...reply.headers,
     ...(isUnread ? { connection: 'close' } : {}),
   })
-  response.end(request.method === 'HEAD' ? undefined : reply.body)
-  if (isUnread) linger(request)
+  const body = request.method === 'HEAD' ? '' : reply.body
+  if (!isUnread) {
+    response.end(body)
+    return
+  }
+  response.flushHeaders()
+  response.write(body)
+  afterRest(request, () => response.end())
 }
 
 /**
- * Drops the rest of a request's body for a moment, then the connection. Closing it at once would
- * reset it, and the client would lose the answer that says why.
+ * Drops the rest of a request's body, for a moment at most, before the connection is closed. Closed
+ * with something unread in it, it would be reset, and the client lose the answer that says why.
  */
-function linger(request: IncomingMessage): void {
-  const timer = setTimeout(() => request.socket.destroy(), lingerMs)
-  request.socket.once('close', () => clearTimeout(timer))
+function afterRest(request: IncomingMessage, close: () => void): void {
+  const timer = setTimeout(close, lingerMs)
+  const onEnd = (): void => {
+    clearTimeout(timer)
+    close()
+  }
+  request.once('end', onEnd)
+  request.once('close', onEnd)
   request.resume()
 }

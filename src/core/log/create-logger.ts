@@ -1,23 +1,33 @@
 import { type DestinationStream, pino } from 'pino'
 import type { Settings } from '../config/index.ts'
+import { KilnError, messageOf } from '../errors/index.ts'
 import type { Logger } from './logger.ts'
+import { RollingFile } from './rolling-file.ts'
 
-/** A logger whose least level can be changed while it is in use. */
+/** A logger that takes new settings while it is in use. */
 export interface AdjustableLogger extends Logger {
-  level: string
+  /** Puts another least level in force, and opens the log file anew. */
+  adjust(logLevel: string): void
 }
 
-type LogSettings = Pick<Settings, 'logLevel' | 'logFormat'>
+type LogSettings = Pick<
+  Settings,
+  'logLevel' | 'logFormat' | 'logFile' | 'logMaxSizeBytes' | 'logBackupCount'
+>
 
 /**
- * Makes the logger of a long-running process. JSON lines, or plain text when a person reads them.
- * Writes are synchronous: a log line that a crash swallows is the one that was needed.
+ * Makes the logger of a long-running process. JSON lines, or plain text when a person reads them;
+ * with LOG_FILE also JSON lines in a file that rolls. Writes are synchronous: a log line that a
+ * crash swallows is the one that was needed.
+ *
+ * @throws KilnError FILE_UNWRITABLE for a LOG_FILE that cannot be opened.
  */
 export function createLogger(settings: LogSettings, isTerminal: boolean): AdjustableLogger {
   const format = settings.logFormat ?? (isTerminal ? 'text' : 'json')
-  const destination: DestinationStream =
+  const stderr: DestinationStream =
     format === 'json' ? pino.destination({ dest: 2, sync: true }) : textDestination()
-  return pino(
+  const file = openLogFile(settings)
+  const logger = pino(
     {
       level: settings.logLevel,
       base: null,
@@ -26,8 +36,42 @@ export function createLogger(settings: LogSettings, isTerminal: boolean): Adjust
       formatters: { level: (label) => ({ level: label }) },
       redact: ['password', 'connectionString', 'databaseUrl', '*.password', '*.connectionString'],
     },
-    destination,
+    file ? both(stderr, file) : stderr,
   )
+  return Object.assign(logger, {
+    adjust(logLevel: string): void {
+      logger.level = logLevel
+      file?.reopen()
+    },
+  })
+}
+
+function openLogFile(settings: LogSettings): RollingFile | undefined {
+  const { logFile, logMaxSizeBytes, logBackupCount } = settings
+  if (logFile === undefined) return undefined
+  try {
+    return new RollingFile({
+      file: logFile,
+      maxBytes: logMaxSizeBytes,
+      keep: logBackupCount,
+      onFailure: (error) =>
+        process.stderr.write(`warning: cannot write ${logFile}: ${messageOf(error)}\n`),
+    })
+  } catch (error) {
+    throw new KilnError('FILE_UNWRITABLE', `cannot open LOG_FILE: ${messageOf(error)}`, {
+      hint: 'make its folder, and writable for this user, or unset LOG_FILE',
+      cause: error,
+    })
+  }
+}
+
+function both(first: DestinationStream, second: DestinationStream): DestinationStream {
+  return {
+    write(line: string) {
+      first.write(line)
+      second.write(line)
+    },
+  }
 }
 
 /** `12:00:01 info  message key=value` on stderr. */

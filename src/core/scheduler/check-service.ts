@@ -25,13 +25,20 @@ export async function checkService(
     problemOf(() => context.database.pool.query('select 1')),
     problemOf(() => checkSchema(context)),
   ])
-  const limitMs = stalledAfterMs + context.settings.pollIntervalMs
   return [
     check('database', database),
     check('migrations', migrations),
-    check('loops', state.slowestLoopMs > limitMs ? 'a loop stands still' : null),
+    check('loops', isStalled(context, state) ? 'a loop stands still' : null),
     check('draining', state.isDraining ? 'takes no new jobs' : null),
   ]
+}
+
+/** True when a loop of the service has not gone round for longer than anything explains. */
+export function isStalled(
+  { settings }: Pick<Context, 'settings'>,
+  { slowestLoopMs }: Pick<ServiceState, 'slowestLoopMs'>,
+): boolean {
+  return slowestLoopMs > stalledAfterMs + settings.pollIntervalMs
 }
 
 const check = (name: HealthCheck['name'], problem: string | null): HealthCheck => ({

@@ -5,7 +5,7 @@ import { messageOf } from '../errors/index.ts'
 import type { ServeCounts } from '../executor/index.ts'
 import type { HealthCheck, HttpServer } from '../http/index.ts'
 import { type Statistics, cached, foldCounters, readStatistics } from '../metrics/index.ts'
-import { type ServiceState, checkService } from './check-service.ts'
+import { type ServiceState, checkService, isStalled } from './check-service.ts'
 import { JobRunner } from './job-runner.ts'
 import { openHttp } from './open-http.ts'
 import { RescueLoop } from './rescue-loop.ts'
@@ -162,9 +162,9 @@ export class Service {
 
   /** A restart mends a stuck loop, but not a database that is away: scripts would die for nothing. */
   private async isAlive(): Promise<boolean> {
+    if (!isStalled(this.context, this.state)) return true
     const checks = await this.readChecks()
-    const fails = (name: HealthCheck['name']) => checks.some((c) => c.name === name && !c.ok)
-    return !fails('loops') || fails('database')
+    return checks.some(({ name, ok }) => name === 'database' && !ok)
   }
 
   private async logStatistics(): Promise<void> {

@@ -109,6 +109,9 @@ describe('folding', () => {
     )
     expect(rows).toHaveLength(2)
     expect(await foldCounters(queries())).toBe(0)
+    await fill(1)
+    await foldCounters(queries())
+    expect(await counters()).toMatchObject({ jobs_completed: 42, jobs_failed: 21 })
   })
 
   test('many at once move each row once', async () => {
