@@ -40,6 +40,8 @@ const time = (unitMs: number, unit: string, most: number): Parser<number> => ({
   },
 })
 
+const size: Parser<number> = { expected: 'a size such as 256MB', parse: parseSize }
+
 const flag: Parser<boolean> = {
   expected: 'true or false',
   parse: (value) =>
@@ -221,6 +223,19 @@ export const settingTable = {
     optional(oneOf('json', 'text')),
     none,
     'json or text; unset: text on a terminal, else json',
+  ),
+  logFile: define('LOG_FILE', optional(text), none, 'file the service logs to, besides stderr'),
+  logMaxSizeBytes: define(
+    'LOG_MAX_SIZE',
+    size,
+    100 * 1024 ** 2,
+    'size at which the log file rolls',
+  ),
+  logBackupCount: define(
+    'LOG_BACKUP_COUNT',
+    wholeNumber(0, 1000),
+    5,
+    'rolled log files that are kept',
   ),
 } as const
 
