@@ -145,7 +145,9 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   }
 
   private write(output: Output): void {
-    const text = render(output, this.format)
+    // Quiet is silent on success, for cron; who names a format wants the data all the same.
+    const isSilent = this.flags.quiet && !this.flags.json && !this.namesFormat
+    const text = isSilent ? '' : render(output, this.format)
     if (text !== '') process.stdout.write(`${text}\n`)
     if (output.kind === 'list' && !this.isJson) {
       if (output.items.length === 0 && output.empty) this.say(output.empty)

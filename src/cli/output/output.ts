@@ -40,7 +40,9 @@ export interface ListOutput extends Outcome {
   /** Readable form that is not a table, one text an item. */
   readonly lines?: readonly string[]
   readonly nextCursor?: string | null
-  /** What `-o name` prints for an item. */
+  /** Fields about the whole list, beside `items` in JSON. */
+  readonly summary?: JsonObject
+  /** What `-o name` prints for an item; nothing for an empty text. */
   readonly name: (item: JsonObject) => string
   /** Said on stderr when there is nothing. */
   readonly empty?: string

@@ -25,11 +25,14 @@ function renderList(output: ListOutput, format: Format): string {
   const { items } = output
   switch (format) {
     case 'json':
-      return JSON.stringify({ items, next_cursor: output.nextCursor ?? null })
+      return JSON.stringify({ ...output.summary, items, next_cursor: output.nextCursor ?? null })
     case 'jsonl':
       return items.map((item) => JSON.stringify(item)).join('\n')
     case 'name':
-      return items.map(output.name).join('\n')
+      return items
+        .map(output.name)
+        .filter((name) => name !== '')
+        .join('\n')
     case 'csv': {
       const keys = [...new Set(items.flatMap((item) => Object.keys(item)))]
       return renderCsv(

@@ -16,8 +16,15 @@ export const jobColumns: readonly Column<JsonObject>[] = [
   field('error', 'error_code'),
   field('created at', 'created_at', true),
   field('triggered by', 'triggered_by', true),
+  { header: 'progress', text: progressText, isWide: true },
+  field('waiting for', 'waiting_reason', true),
   field('message', 'error_message', true),
 ]
+
+function progressText({ progress, progress_message: message }: JsonObject): string {
+  const percent = typeof progress === 'number' ? `${Math.round(100 * progress)} %` : ''
+  return [percent, plainText(message)].filter(Boolean).join(' ')
+}
 
 /** One job in full: its attempts beside its fields. */
 export function jobRecord(job: Job, attempts: readonly JobAttempt[]): RecordOutput {

@@ -9,6 +9,8 @@ import type { Context } from '../../core/context.ts'
 import { KilnError } from '../../core/errors/index.ts'
 import { cancelJobs, findUnfinishedJobs, sweepLostExecutors } from '../../core/jobs/index.ts'
 
+const cancelled = ['cancelled', 'already_cancelled']
+
 export default class JobCancel extends KilnCommand<typeof JobCancel> {
   static override summary = 'Cancel jobs: pending ones never run, running scripts are stopped.'
   static override description =
@@ -34,7 +36,10 @@ export default class JobCancel extends KilnCommand<typeof JobCancel> {
     })(),
     analysis: Flags.string({ description: 'unfinished jobs of this analysis', helpValue: 'NAME' }),
     project: Flags.string({ description: 'unfinished jobs of this project', helpValue: 'ID' }),
-    stuck: durationFlag({ description: 'jobs that have been running for longer than this' }),
+    stuck: durationFlag({
+      description: 'jobs that have been running for longer than this',
+      exclusive: ['status'],
+    }),
     yes: Flags.boolean({ description: 'cancel everything that was chosen, without asking' }),
   }
 
@@ -56,15 +61,18 @@ export default class JobCancel extends KilnCommand<typeof JobCancel> {
     const context = await this.context()
     await sweepLostExecutors(context.database.queries)
     const chosen = isChoice ? await this.choose(context) : ids
-    const outcomes = await cancelJobs(
-      context,
-      chosen,
-      this.flags.reason ?? 'cancelled by the operator',
-    )
+    const { reason, status } = this.flags
+    const outcomes = await cancelJobs(context, chosen, {
+      reason: reason ?? 'cancelled by the operator',
+      ...(status ? { onlyStatus: status } : {}),
+    })
     return bulkOutput(
       outcomes.map(({ id, outcome }) => ({ id, outcome })),
-      ['cancelled', 'already_cancelled'],
-      'no job matches',
+      {
+        // A job that was chosen and ended by itself meanwhile no longer matches: nothing failed.
+        good: isChoice ? [...new Set(outcomes.map((one) => one.outcome))] : cancelled,
+        empty: 'no job matches',
+      },
     )
   }
 

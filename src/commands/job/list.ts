@@ -3,18 +3,33 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
 import { instantFlag } from '../../cli/flags/instant.ts'
 import { listFlags } from '../../cli/flags/list.ts'
+import { ListStream } from '../../cli/output/list-stream.ts'
 import type { Output } from '../../cli/output/output.ts'
-import { plainText } from '../../cli/output/render.ts'
-import { jobColumns } from '../../cli/views/job.ts'
+import { redrawn } from '../../cli/output/redraw.ts'
+import { render } from '../../cli/output/render.ts'
+import { jobList } from '../../cli/views/job-list.ts'
 import { getAnalysis } from '../../core/analyses/index.ts'
-import { jobJson, jobStatuses, listJobs, sweepLostExecutors } from '../../core/jobs/index.ts'
+import type { Context } from '../../core/context.ts'
+import {
+  type JobFilter,
+  jobStatuses,
+  listJobs,
+  sweepLostExecutors,
+  watchJobs,
+} from '../../core/jobs/index.ts'
+import { formatDuration } from '../../core/units/index.ts'
 
 export default class JobList extends KilnCommand<typeof JobList> {
   static override summary = 'List jobs, newest first.'
+  static override exitCodeHelp = [
+    [66, 'there is no such analysis'],
+    [130, 'interrupted, which is how --watch ends'],
+  ] as const
   static override examples = [
     '<%= config.bin %> job list --status failed --limit 10',
     '<%= config.bin %> job list --long-running 30m --json',
     '<%= config.bin %> job list --analysis bird-strikes --since 24h -o name',
+    '<%= config.bin %> job list --status running --watch',
   ]
   static override flags = {
     ...listFlags,
@@ -29,20 +44,33 @@ export default class JobList extends KilnCommand<typeof JobList> {
     since: instantFlag({ description: 'created since' }),
     until: instantFlag({ description: 'created before' }),
     'long-running': durationFlag({ description: 'running for longer than this' }),
+    watch: Flags.boolean({
+      char: 'w',
+      description: 'look again and again: a table on a terminal, else a line of JSON a change',
+      exclusive: ['cursor'],
+    }),
+    interval: durationFlag({
+      description: 'time between two looks of --watch (default 2s)',
+      dependsOn: ['watch'],
+    }),
   }
 
-  protected async execute(): Promise<Output> {
+  protected async execute(): Promise<Output | void> {
     const context = await this.context()
+    const filter = await this.filter(context)
+    if (this.flags.watch) return this.watch(context, filter)
     await sweepLostExecutors(context.database.queries)
+    const { jobs, nextCursor } = await listJobs(context, filter)
+    return jobList(jobs, nextCursor)
+  }
+
+  private async filter(context: Context): Promise<JobFilter> {
     const { limit, status, analysis, project, since, until, cursor } = this.flags
     const longRunning = this.flags['long-running']
     const found = analysis
-      ? await getAnalysis(context, {
-          idOrName: analysis,
-          ...(project === undefined ? {} : { projectId: project }),
-        })
+      ? await getAnalysis(context, { idOrName: analysis, projectId: project })
       : undefined
-    const { jobs, nextCursor } = await listJobs(context, {
+    return {
       limit,
       ...(status ? { statuses: status } : {}),
       ...(found ? { analysisId: found.id } : {}),
@@ -51,14 +79,25 @@ export default class JobList extends KilnCommand<typeof JobList> {
       ...(until ? { until } : {}),
       ...(longRunning === undefined ? {} : { longRunningMs: longRunning }),
       ...(cursor ? { cursor } : {}),
-    })
-    return {
-      kind: 'list',
-      items: jobs.map(jobJson),
-      columns: jobColumns,
-      nextCursor,
-      name: (job) => plainText(job.id),
-      empty: 'no jobs',
+    }
+  }
+
+  /** Draws the list anew on a terminal; programs get the jobs that changed. */
+  private async watch(context: Context, filter: JobFilter): Promise<void> {
+    const intervalMs = this.flags.interval ?? 2000
+    const format = this.outputFormat
+    const isTable = format === 'table' || format === 'wide'
+    const isDrawn = isTable && process.stdout.isTTY
+    const stream = new ListStream(isTable ? 'jsonl' : format)
+    for await (const { jobs, changed } of watchJobs(context, filter, intervalMs)) {
+      if (!isDrawn) {
+        stream.write(jobList(changed, null))
+        continue
+      }
+      const table = render(jobList(jobs, null), format)
+      const now = new Date(context.clock.now()).toISOString()
+      const head = `${now}  every ${formatDuration(intervalMs)}, Ctrl-C ends`
+      process.stdout.write(redrawn(`${head}\n\n${table || 'no jobs'}`, process.stdout))
     }
   }
 }

@@ -3,10 +3,8 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArguments } from '../../cli/flags/argument.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
 import type { Output } from '../../cli/output/output.ts'
-import { plainText } from '../../cli/output/render.ts'
-import { jobColumns } from '../../cli/views/job.ts'
-import { worstJobError } from '../../cli/views/job-end.ts'
-import { jobJson, waitForJobs } from '../../core/jobs/index.ts'
+import { jobList } from '../../cli/views/job-list.ts'
+import { waitForJobs, worstJobError } from '../../core/jobs/index.ts'
 
 export default class JobWait extends KilnCommand<typeof JobWait> {
   static override summary = 'Wait until jobs have ended; the exit code is that of the worst.'
@@ -43,10 +41,7 @@ export default class JobWait extends KilnCommand<typeof JobWait> {
     })
     const error = worstJobError(jobs)
     return {
-      kind: 'list',
-      items: jobs.map(jobJson),
-      columns: jobColumns,
-      name: (job) => plainText(job.id),
+      ...jobList(jobs, null),
       ...(error ? { error } : {}),
     }
   }

@@ -125,6 +125,7 @@ export const errorTable = {
   JOB_NOT_FINISHED: define(exitCodes.no, 'the job has not finished'),
   WAIT_TIMEOUT: define(exitCodes.waitTimeout, 'the time to wait ran out, the job goes on', true),
   LIMITS_FULL: define(exitCodes.temporary, 'a concurrency limit leaves no room now', true),
+  RESULT_MISSING: define(exitCodes.data, 'the job has no result to compare'),
   RESULT_UNAVAILABLE: define(exitCodes.io, 'the stored result cannot be read here'),
   EXECUTOR_NOT_FOUND: define(exitCodes.notFound, 'no running executor has this id or label'),
   SANDBOX_FAILED: define(exitCodes.software, 'a sandbox process does not start'),

@@ -23,6 +23,7 @@ import {
   processEntry,
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
+import { clearJobFolders } from './clear-job-folders.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
@@ -73,16 +74,19 @@ export class Executor {
   /** When its loops last went round, by the monotonic clock. */
   private lastPassAt = 0
   private lastBeatAt = 0
-  private pool!: SandboxPool
+  private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
-  private listener!: Listener
+  private listener: Listener | undefined
   private beatTimer: NodeJS.Timeout | undefined
   /** Claims and beats take turns: a beat that overtook a claim would give its jobs back. */
   private turn: Promise<unknown> = Promise.resolve()
   private isStopping = false
   private stopped: Promise<void> | undefined
+  /** A notification came while nobody waited for one, as during a claim. */
+  private wasWoken = false
   private isDraining = false
   private isDatabaseAway = false
+  private isBeatWaiting = false
   /** Others declared this executor dead; it claims nothing more, and a new one must take over. */
   isFencedOut = false
 
@@ -126,6 +130,7 @@ export class Executor {
       concurrency: options.concurrency,
       programVersion: options.programVersion,
     })
+    await this.clearFolders()
     this.listener = new Listener({
       target: context.database.target,
       applicationName: 'kiln executor listener',
@@ -141,6 +146,16 @@ export class Executor {
     })
     this.lastPassAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
+  }
+
+  /** Best effort: a folder that cannot be deleted must not keep jobs from running. */
+  private async clearFolders(): Promise<void> {
+    const { clock, database, log } = this.context
+    await clearJobFolders(database.queries, this.dataFolder, clock.now()).catch(
+      (error: unknown) => {
+        log.warn({ error: messageOf(error) }, 'cannot delete the folders of ended jobs')
+      },
+    )
   }
 
   /**
@@ -178,10 +193,10 @@ export class Executor {
         this.lastPassAt = this.context.clock.monotonic()
         const free = this.options.concurrency - running.size
         const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
-        for (const holder of claimed) this.track(holder, running, counts)
-        if (claimed.length === 0 && running.size === 0 && options.untilEmpty) break
+        for (const holder of claimed ?? []) this.track(holder, running, counts)
+        if (claimed?.length === 0 && running.size === 0 && options.untilEmpty) break
         // A full batch may have left more behind: ask again at once.
-        if (claimed.length < free || claimed.length === 0) await this.nextWake()
+        if (!claimed || claimed.length < free || claimed.length === 0) await this.nextWake()
       }
       await Promise.all(running)
     } finally {
@@ -203,7 +218,11 @@ export class Executor {
         const { jobId } = holder
         this.context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
       })
-      .finally(() => running.delete(done))
+      .finally(() => {
+        // The slot first, or whoever wakes up finds none free and sleeps on.
+        running.delete(done)
+        this.wake()
+      })
     running.add(done)
   }
 
@@ -231,23 +250,26 @@ export class Executor {
     this.isStopping = true
     clearTimeout(this.beatTimer)
     this.wake()
-    const queries = this.context.database.queries
-    // A claim under way may bring jobs that must go back too.
-    await this.turn
     try {
-      if (this.holders.size > 0) {
-        await this.releaseJobs()
-        this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
-        await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
-      }
-      // Before the row is closed: an ended executor's counters are not written any more.
-      await this.meter.save(queries, this.id)
-      await retireExecutor(queries, this.id)
+      // In turn: a claim under way may bring jobs that must go back too.
+      await this.inTurn(() => this.signOff())
     } catch (error) {
       // Without the database the row stays; others find this process gone and take its jobs.
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
     }
-    await Promise.allSettled([this.pool.stop(), this.listener.stop()])
+    await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
+  }
+
+  private async signOff(): Promise<void> {
+    if (this.holders.size > 0) {
+      await this.releaseJobs()
+      this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
+      await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
+    }
+    const { queries } = this.context.database
+    // Before the row is closed: an ended executor's counters are not written any more.
+    await this.meter.save(queries, this.id)
+    await retireExecutor(queries, this.id)
   }
 
   /** A job that only this command may run is cancelled; others may have the queue's jobs. */
@@ -262,7 +284,8 @@ export class Executor {
     }
   }
 
-  private async claim(limit: number): Promise<LeaseHolder[]> {
+  /** Undefined when the database did not answer: then nobody knows whether the queue is empty. */
+  private async claim(limit: number): Promise<LeaseHolder[] | undefined> {
     const { queries } = this.context.database
     try {
       const holders = await this.inTurn(async () => {
@@ -280,7 +303,7 @@ export class Executor {
     } catch (error) {
       if (!isConnectionLost(error)) throw error
       this.context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
-      return []
+      return undefined
     }
   }
 
@@ -294,10 +317,12 @@ export class Executor {
     { timeoutMs, onResult }: RunOptions = {},
   ): LeaseHolder {
     const { onLogLine } = this.options
+    const { pool } = this
+    if (!pool) throw new Error('the executor has not started')
     const holder = new LeaseHolder({
       context: this.context,
       executorId: this.id,
-      pool: this.pool,
+      pool,
       dataFolder: this.dataFolder,
       versions: this.versions,
       job,
@@ -308,20 +333,20 @@ export class Executor {
       runChild: (input) => this.runInserted(input),
     })
     this.holders.set(job.leaseToken, holder)
-    void holder.ended.then(() => {
-      this.holders.delete(job.leaseToken)
-      this.wake()
-    })
+    void holder.ended.then(() => this.holders.delete(job.leaseToken))
     return holder
   }
 
   private async beat(): Promise<void> {
-    if (this.isStopping) return
+    // One that waits for its turn will see what this one would: many cancels make one beat.
+    if (this.isStopping || this.isBeatWaiting) return
+    this.isBeatWaiting = true
     this.lastBeatAt = this.context.clock.monotonic()
     try {
-      const reply = await this.inTurn(() =>
-        beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()]),
-      )
+      const reply = await this.inTurn(() => {
+        this.isBeatWaiting = false
+        return beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()])
+      })
       if (this.isDatabaseAway) this.context.log.info({}, 'the database is back')
       this.isDatabaseAway = false
       this.isDraining = reply.isDraining
@@ -349,7 +374,7 @@ export class Executor {
 
   private scheduleBeat(): void {
     if (this.isStopping) return
-    const delay = this.listener.isListening ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
+    const delay = this.listener?.isListening ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
     this.beatTimer = setTimeout(() => void this.beat().then(() => this.scheduleBeat()), delay)
   }
 
@@ -360,18 +385,24 @@ export class Executor {
   }
 
   private wake(): void {
+    this.wasWoken = true
     for (const wakeUp of this.wakeUps) wakeUp()
     this.wakeUps.clear()
   }
 
   /** Resolves when a job may have come or ended, at the latest after the poll interval. */
   private nextWake(): Promise<void> {
+    if (this.wasWoken) {
+      this.wasWoken = false
+      return Promise.resolve()
+    }
     return new Promise((resolve) => {
-      const timer = setTimeout(done, this.context.settings.pollIntervalMs)
-      function done() {
+      const done = () => {
         clearTimeout(timer)
+        this.wasWoken = false
         resolve()
       }
+      const timer = setTimeout(done, this.context.settings.pollIntervalMs)
       this.wakeUps.add(done)
     })
   }

@@ -101,6 +101,9 @@ const failed = (code: string, message: string): RunOutcome => ({
   peakMemoryBytes: 0,
 })
 
+/** Errors of an inspection that are the script's own, and will be the same the next time. */
+const ownErrors = new Set(['script_error', 'definition_error'])
+
 /** The definition of the version; one that came by SQL is read now, once. */
 async function definitionOf(
   { context, signal }: RunJobOptions,
@@ -111,7 +114,13 @@ async function definitionOf(
     throw new RefusedJob('definition_error', analysis.definitionError)
   }
   if (analysis.definition !== null) return analysis.definition
-  const inspection = await validateInspection(await sandbox.inspect(analysis.script))
+  const read = await sandbox.inspect(analysis.script)
+  if (read.status === 'failed' && !ownErrors.has(read.error.code)) {
+    // Bad luck, or a machine too busy: this job fails, the version is read again by the next.
+    const code = read.error.code === 'sandbox_crashed' ? 'sandbox_crashed' : 'definition_error'
+    throw new RefusedJob(code, `cannot read the script: ${read.error.message}`)
+  }
+  const inspection = await validateInspection(read)
   const store = (found: Parameters<typeof storeDefinition>[3]) =>
     retryWhileDatabaseIsAway(
       () => storeDefinition(context, analysis.id, analysis.versionNumber, found),

@@ -1,5 +1,5 @@
-import type { Queries } from '../database/index.ts'
-import { isKilnError } from '../errors/index.ts'
+import { type Queries, isConnectionLost } from '../database/index.ts'
+import { messageOf } from '../errors/index.ts'
 import {
   type ClaimedJob,
   type JobError,
@@ -8,7 +8,7 @@ import {
   retryLater,
 } from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
-import { type StoredResult, isInline, storeResult } from '../results/index.ts'
+import { type StoredResult, discardResult, isInline, storeResult } from '../results/index.ts'
 import type { JobEnd } from './job-end.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { RunOutcome } from './run-job.ts'
@@ -48,22 +48,23 @@ export async function writeOutcome(
     )
     return written ? { status: 'failed', jobId, error: outcome.error } : undefined
   }
-  let stored: StoredResult | undefined
   try {
-    stored = isInline(outcome.resultText)
+    const stored = isInline(outcome.resultText)
       ? undefined
       : await storeResult(options.dataFolder, options.job, outcome.resultText)
+    const written = await retry(() =>
+      write(options, { status: 'completed', resultText: outcome.resultText, stored }),
+    )
+    if (written) return { status: 'completed', jobId, resultText: outcome.resultText }
+    if (stored) await discardResult(options.dataFolder, stored)
+    return undefined
   } catch (error) {
-    if (!isKilnError(error)) throw error
-    // A full disk must not leave the job running for ever.
-    const failure = { code: 'result_not_stored', message: error.message, stack: null }
-    const written = await retry(() => write(options, { status: 'failed', error: failure }))
+    if (isConnectionLost(error)) throw error
+    // A full disk, or a result that Postgres refuses, must not leave the job running for ever.
+    const failure = { code: 'result_not_stored', message: messageOf(error), stack: null }
+    const written = await retry(() => write(options, { status: 'failed', error: clean(failure) }))
     return written ? { status: 'failed', jobId, error: failure } : undefined
   }
-  const written = await retry(() =>
-    write(options, { status: 'completed', resultText: outcome.resultText, stored }),
-  )
-  return written ? { status: 'completed', jobId, resultText: outcome.resultText } : undefined
 }
 
 type Ending =

@@ -1,5 +1,6 @@
-import { type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
+import type { RunnableAnalysis } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
+import { checkRequest } from './check-request.ts'
 import { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
 import { sweepLostExecutors } from './sweep-lost-executors.ts'
 
@@ -12,22 +13,16 @@ export interface EnqueueAnalysisInput extends Pick<
 }
 
 /**
- * Queues a job of an analysis after checking its parameters, so that a mistake is told to the
- * caller and not found in a failed job.
+ * Queues a job of an analysis after checking what is asked for.
  *
- * @throws KilnError PARAMETER_INVALID.
+ * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID.
  */
 export async function enqueueAnalysis(
   context: Pick<Context, 'database' | 'clock'>,
   input: EnqueueAnalysisInput,
 ): Promise<EnqueuedJob> {
   const { analysis, parameters, ...rest } = input
-  if (analysis.definition) {
-    resolveParameters(analysis.definition, parameters, {
-      now: new Date(context.clock.now()).toISOString(),
-      timezone: 'UTC',
-    })
-  }
+  checkRequest(context, analysis, parameters)
   await sweepLostExecutors(context.database.queries)
   return enqueueJob(context.database.queries, {
     analysisId: analysis.id,

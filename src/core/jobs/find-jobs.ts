@@ -22,6 +22,7 @@ export async function findUnfinishedJobs(
     .select('analysisJobs.id')
     .where('analysisJobs.status', 'in', filter.status ? [filter.status] : ['pending', 'running'])
     .orderBy('analysisJobs.createdAt')
+    .orderBy('analysisJobs.id')
   if (filter.analysisId) query = query.where('analysisJobs.analysisId', '=', filter.analysisId)
   if (filter.projectId) query = query.where('analyses.projectId', '=', filter.projectId)
   if (filter.stuckForMs !== undefined) {

@@ -1,7 +1,8 @@
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
-import type { Job } from './job.ts'
-import { selectJobs } from './select-jobs.ts'
+import type { Job, JobSummary } from './job.ts'
+import { toJobId, toJobIds } from './job-id.ts'
+import { selectJobSummaries, selectJobs } from './select-jobs.ts'
 
 /** An ended attempt of a job. */
 export interface JobAttempt {
@@ -15,28 +16,44 @@ export interface JobAttempt {
   readonly errorMessage: string | null
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
 /**
  * One job by its id.
  *
  * @throws KilnError USAGE for text that is no id, JOB_NOT_FOUND.
  */
 export async function getJob({ database }: Pick<Context, 'database'>, id: string): Promise<Job> {
-  if (!uuid.test(id)) {
-    throw new KilnError('USAGE', `${JSON.stringify(id)} is not a job id`, {
-      hint: 'job ids are uuids: kiln job list shows them',
-    })
-  }
   const job = await selectJobs(database.queries)
-    .where('analysisJobs.id', '=', id)
+    .where('analysisJobs.id', '=', toJobId(id))
     .executeTakeFirst()
-  if (!job) {
-    throw new KilnError('JOB_NOT_FOUND', `there is no job ${id}`, {
-      hint: 'run: kiln job list',
-    })
-  }
+  if (!job) throw jobNotFound([id])
   return job as Job
+}
+
+/**
+ * Jobs by their ids, in the order given, without results and log lines.
+ *
+ * @throws KilnError USAGE for text that is no id, JOB_NOT_FOUND naming those that are not there.
+ */
+export async function getJobSummaries(
+  { database }: Pick<Context, 'database'>,
+  ids: readonly string[],
+): Promise<readonly JobSummary[]> {
+  const wanted = toJobIds(ids)
+  const rows = await selectJobSummaries(database.queries)
+    .where('analysisJobs.id', 'in', wanted)
+    .execute()
+  const found = new Map(rows.map((row) => [row.id, row as JobSummary]))
+  const missing = wanted.filter((id) => !found.has(id))
+  if (missing.length > 0) throw jobNotFound(missing)
+  return wanted.flatMap((id) => found.get(id) ?? [])
+}
+
+function jobNotFound(ids: readonly string[]): KilnError {
+  const shown = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', …' : '')
+  return new KilnError('JOB_NOT_FOUND', `there is no job ${shown}`, {
+    hint: 'run: kiln job list',
+    details: { job_ids: ids },
+  })
 }
 
 /** Ended attempts of a job, first to last. */

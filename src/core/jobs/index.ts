@@ -4,8 +4,9 @@
  */
 export { type BeatReply, beatExecutor } from './beat-executor.ts'
 export { cancelChildren, cancelJob } from './cancel-job.ts'
-export { type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
+export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
+export { checkRequest } from './check-request.ts'
 export { type DrainedExecutor, drainExecutors } from './drain-executors.ts'
 export { type EnqueueAnalysisInput, enqueueAnalysis } from './enqueue-analysis.ts'
 export { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
@@ -18,12 +19,20 @@ export {
   finishJob,
 } from './finish-job.ts'
 export { type UnfinishedFilter, findUnfinishedJobs } from './find-jobs.ts'
+export { followJobLogs } from './follow-job-logs.ts'
 export { type JobAttempt, getJob, listAttempts } from './get-job.ts'
 export { handBackJobs } from './hand-back-jobs.ts'
 export { type ClaimedJobInput, insertClaimedJob } from './insert-claimed-job.ts'
-export { type Job, type JobStatus, finalStatuses, jobStatuses } from './job.ts'
+export { type Job, type JobStatus, type JobSummary, finalStatuses, jobStatuses } from './job.ts'
+export {
+  type JobLogFilter,
+  type JobLogLine,
+  appendJobLogs,
+  logLevels,
+  readAllJobLogs,
+} from './job-logs.ts'
 export { jobJson } from './job-json.ts'
-export { type JobLogLine, appendJobLogs, readAllJobLogs, readJobLogs } from './job-logs.ts'
+export { jobError, worstJobError } from './job-error.ts'
 export { type ExecutorInfo, type ExecutorState, listExecutors } from './list-executors.ts'
 export { type JobFilter, type JobPage, listJobs } from './list-jobs.ts'
 export {
@@ -37,8 +46,9 @@ export {
   jobStatistics,
 } from './job-statistics.ts'
 export { retryLater } from './retry-later.ts'
-export { type RetriedJob, retryJob } from './retry-job.ts'
+export { type ChooseParameters, type RetriedJob, retryJob } from './retry-job.ts'
+export { type RetryOutcome, retryJobs } from './retry-jobs.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'
 export { deadAfterMs, sweepLostExecutors } from './sweep-lost-executors.ts'
-export { waitForJob } from './wait-for-job.ts'
-export { type WaitOptions, waitForJobs } from './wait-for-jobs.ts'
+export { type WaitOptions, waitForJob, waitForJobs } from './wait-for-jobs.ts'
+export { type JobChanges, watchJobs } from './watch-jobs.ts'

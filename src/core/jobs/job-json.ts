@@ -1,11 +1,11 @@
 import type { JsonRecord, JsonValue } from '../analyses/index.ts'
-import type { Job } from './job.ts'
+import type { JobSummary } from './job.ts'
 
 /**
  * A job as commands print it and HTTP answers it. Parameters are the user's JSON and stay as they
  * are; the result is asked for by itself, since it may be large.
  */
-export function jobJson(job: Job): JsonRecord {
+export function jobJson(job: JobSummary): JsonRecord {
   return {
     id: job.id,
     analysis_id: job.analysisId,

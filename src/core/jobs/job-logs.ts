@@ -2,12 +2,16 @@ import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 
 /** Lines read by one statement. */
-const pageLines = 1000
+export const pageLines = 1000
+
+/** Least first. */
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof logLevels)[number]
 
 export interface JobLogLine {
   readonly attempt: number
   readonly lineNumber: number
-  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly level: LogLevel
   readonly message: string
   readonly loggedAt: string
 }
@@ -38,14 +42,22 @@ const toRecord = (line: JobLogLine) => ({
   logged_at: line.loggedAt,
 })
 
-/** Lines of a job in the order they were written, after a given position. */
+/** Which lines a reader wants. */
+export interface JobLogFilter {
+  /** Logged at or after; RFC 3339. */
+  readonly since?: string
+  /** This level and those above it. */
+  readonly level?: LogLevel
+}
+
+/** A page of the lines of a job in the order they were written, after a given position. */
 export async function readJobLogs(
   queries: Queries,
   jobId: string,
-  after: { readonly attempt: number; readonly lineNumber: number } = { attempt: 0, lineNumber: -1 },
-  limit = pageLines,
+  after: Pick<JobLogLine, 'attempt' | 'lineNumber'> = { attempt: 0, lineNumber: -1 },
+  { since, level }: JobLogFilter = {},
 ): Promise<JobLogLine[]> {
-  const rows = await queries
+  let query = queries
     .selectFrom('analysisJobLogs')
     .select(['attempt', 'lineNumber', 'level', 'message', 'loggedAt'])
     .where('jobId', '=', jobId)
@@ -54,16 +66,23 @@ export async function readJobLogs(
     )
     .orderBy('attempt')
     .orderBy('lineNumber')
-    .limit(limit)
-    .execute()
-  return rows as JobLogLine[]
+    .limit(pageLines)
+  if (since !== undefined) query = query.where('loggedAt', '>=', since)
+  if (level !== undefined) {
+    query = query.where('level', 'in', logLevels.slice(logLevels.indexOf(level)))
+  }
+  return (await query.execute()) as JobLogLine[]
 }
 
-/** Every line of a job; at most what the log limits of its attempts allow. */
-export async function readAllJobLogs(queries: Queries, jobId: string): Promise<JobLogLine[]> {
+/** Every line of a job that is there; at most what the log limits of its attempts allow. */
+export async function readAllJobLogs(
+  queries: Queries,
+  jobId: string,
+  filter: JobLogFilter = {},
+): Promise<JobLogLine[]> {
   const lines: JobLogLine[] = []
   for (;;) {
-    const page = await readJobLogs(queries, jobId, lines.at(-1))
+    const page = await readJobLogs(queries, jobId, lines.at(-1), filter)
     lines.push(...page)
     if (page.length < pageLines) return lines
   }

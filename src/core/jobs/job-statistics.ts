@@ -56,12 +56,12 @@ export async function jobStatistics(
       count(*) filter (where status = 'cancelled')::integer as cancelled,
       count(*) filter (where status = 'completed')::double precision
         / nullif(count(*) filter (where status in ('completed', 'failed')), 0) as success_rate,
-      (select percentile_cont(0.5) within group (order by execution_time_ms) from ended)
+      (select round(percentile_cont(0.5) within group (order by execution_time_ms)) from ended)
         as duration_p50_ms,
-      (select percentile_cont(0.95) within group (order by execution_time_ms) from ended)
+      (select round(percentile_cont(0.95) within group (order by execution_time_ms)) from ended)
         as duration_p95_ms,
-      percentile_cont(0.5) within group (order by wait_ms)::double precision as wait_p50_ms,
-      percentile_cont(0.95) within group (order by wait_ms)::double precision as wait_p95_ms
+      round(percentile_cont(0.5) within group (order by wait_ms)) as wait_p50_ms,
+      round(percentile_cont(0.95) within group (order by wait_ms)) as wait_p95_ms
     from chosen
   `.execute(queries)
   const [statistics] = rows

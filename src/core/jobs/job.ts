@@ -16,3 +16,6 @@ export interface Job extends Omit<JobRow, 'status'> {
   readonly analysisName: string
   readonly projectId: string
 }
+
+/** A job as lists have it: without its result and its log lines. */
+export type JobSummary = Omit<Job, 'result' | 'logs'>

@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
-import type { Job, JobStatus } from './job.ts'
-import { selectJobs } from './select-jobs.ts'
+import type { JobStatus, JobSummary } from './job.ts'
+import { isJobId } from './job-id.ts'
+import { selectJobSummaries } from './select-jobs.ts'
 
 export interface JobFilter {
   readonly statuses?: readonly JobStatus[]
@@ -19,7 +20,7 @@ export interface JobFilter {
 }
 
 export interface JobPage {
-  readonly jobs: readonly Job[]
+  readonly jobs: readonly JobSummary[]
   /** Null on the last page. */
   readonly nextCursor: string | null
 }
@@ -34,7 +35,7 @@ export async function listJobs(
   { database }: Pick<Context, 'database'>,
   filter: JobFilter,
 ): Promise<JobPage> {
-  let query = selectJobs(database.queries)
+  let query = selectJobSummaries(database.queries)
     .orderBy('analysisJobs.createdAt', 'desc')
     .orderBy('analysisJobs.id', 'desc')
     .limit(filter.limit + 1)
@@ -58,7 +59,7 @@ export async function listJobs(
       eb(refTuple('analysisJobs.createdAt', 'analysisJobs.id'), '<', tuple(createdAt, id)),
     )
   }
-  const rows = (await query.execute()) as Job[]
+  const rows = (await query.execute()) as JobSummary[]
   const jobs = rows.slice(0, filter.limit)
   const last = jobs.at(-1)
   return {
@@ -67,17 +68,17 @@ export async function listJobs(
   }
 }
 
-function encodeCursor(job: Pick<Job, 'createdAt' | 'id'>): string {
+function encodeCursor(job: Pick<JobSummary, 'createdAt' | 'id'>): string {
   return Buffer.from(`${job.createdAt} ${job.id}`).toString('base64url')
 }
 
 function decodeCursor(cursor: string): { createdAt: string; id: string } {
-  const text = Buffer.from(cursor, 'base64url').toString()
-  const match = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) ([0-9a-f-]{36})$/.exec(text)
-  if (!match?.[1] || !match[2]) {
-    throw new KilnError('USAGE', 'the cursor is not one that a page gave', {
-      hint: 'use next_cursor of the page before, or leave --cursor out',
-    })
+  const [createdAt = '', id = '', ...rest] = Buffer.from(cursor, 'base64url').toString().split(' ')
+  const isTime = /^\d{4,}-\d\d-\d\dT[\d:.]+Z$/.test(createdAt)
+  if (isTime && !Number.isNaN(Date.parse(createdAt)) && isJobId(id) && rest.length === 0) {
+    return { createdAt, id }
   }
-  return { createdAt: match[1], id: match[2] }
+  throw new KilnError('USAGE', 'the cursor is not one that a page gave', {
+    hint: 'use next_cursor of the page before, or leave --cursor out',
+  })
 }

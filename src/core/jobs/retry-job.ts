@@ -1,3 +1,4 @@
+import { type AnalysisDefinition, loadRunnable, resolveParameters } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
@@ -12,24 +13,34 @@ export interface RetriedJob {
   readonly analysisName: string
 }
 
+/** Parameters of the new job, from what the newest version declares and what the old job had. */
+export type ChooseParameters = (
+  definition: AnalysisDefinition | null,
+  before: Readonly<Record<string, unknown>>,
+) => Readonly<Record<string, unknown>>
+
+type RetryContext = Pick<Context, 'database' | 'clock' | 'operator'>
+
 /**
  * Queues a new job with the analysis and parameters of one that has ended, linked to it. It runs
- * the newest version of the script: who retries a failure has most likely mended it.
+ * the newest version of the script: who retries a failure has most likely mended it. Parameters
+ * that this version does not take are refused here, and not found in one more failed job.
  *
- * @throws KilnError JOB_NOT_FOUND, JOB_NOT_FINISHED.
+ * @throws KilnError USAGE, JOB_NOT_FOUND, JOB_NOT_FINISHED, ANALYSIS_INACTIVE, PARAMETER_INVALID.
  */
 export async function retryJob(
-  context: Pick<Context, 'database' | 'operator'>,
+  context: RetryContext,
   id: string,
-  parameters?: Readonly<Record<string, unknown>>,
+  choose: ChooseParameters = (_definition, before) => before,
 ): Promise<RetriedJob> {
   const job = await getJob(context, id)
   requireEnded(job)
+  const parameters = await parametersFor(context, job, choose)
   return context.database.queries.transaction().execute(async (transaction) => {
     const created = await enqueueJob(transaction, {
       analysisId: job.analysisId,
       versionNumber: null,
-      parameters: parameters ?? job.parameters ?? {},
+      parameters,
       triggeredBy: 'retry',
       priority: job.priority,
       maxAttempts: job.maxAttempts,
@@ -50,8 +61,33 @@ function requireEnded(job: Job): void {
   throw new KilnError(
     'JOB_NOT_FINISHED',
     `job ${job.id} is ${job.status}: there is nothing to retry yet`,
-    {
-      hint: `wait for it: kiln job wait ${job.id}`,
-    },
+    { hint: `wait for it: kiln job wait ${job.id}` },
   )
 }
+
+async function parametersFor(
+  context: RetryContext,
+  job: Job,
+  choose: ChooseParameters,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { definition, isActive } = await loadRunnable(context, job.analysisId)
+  if (!isActive) {
+    throw new KilnError('ANALYSIS_INACTIVE', `the analysis "${job.analysisName}" is disabled`, {
+      hint: `run: kiln analysis enable ${job.analysisName} --project ${job.projectId}`,
+    })
+  }
+  const parameters = choose(definition, objectOf(job.parameters))
+  if (definition) {
+    resolveParameters(definition, parameters, {
+      now: new Date(context.clock.now()).toISOString(),
+      timezone: 'UTC',
+    })
+  }
+  return parameters
+}
+
+/** A job row typed by hand may have anything in its parameters. */
+const objectOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {}

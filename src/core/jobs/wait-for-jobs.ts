@@ -1,33 +1,71 @@
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
-import { waitForJob } from './wait-for-job.ts'
-import type { Job } from './job.ts'
+import { delay } from '../os/index.ts'
+import { getJob, getJobSummaries } from './get-job.ts'
+import { type Job, type JobSummary, finalStatuses } from './job.ts'
+import { sweepLostExecutors } from './sweep-lost-executors.ts'
+
+/** How often the rows are looked at; no notification tells of an end. */
+const lookEveryMs = 250
 
 export interface WaitOptions {
   /** Return when the first has ended. */
-  readonly any: boolean
+  readonly any?: boolean
   readonly timeoutMs?: number
 }
 
+type WaitContext = Pick<Context, 'database' | 'signal' | 'clock'>
+
 /**
- * Waits until all jobs have ended, or any; returns those that have, in the order given.
+ * Waits until all jobs have ended and returns them in the order given; with `any` until one has,
+ * and returns the one that ended first. Dead executors are looked for meanwhile, so that a job
+ * whose executor died does not keep the caller waiting for ever.
  *
- * @throws KilnError JOB_NOT_FOUND, WAIT_TIMEOUT; the signal's reason when it is aborted.
+ * @throws KilnError USAGE for text that is no id, JOB_NOT_FOUND, WAIT_TIMEOUT; the signal's reason
+ *   when it is aborted.
  */
 export async function waitForJobs(
-  context: Pick<Context, 'database' | 'signal' | 'clock'>,
+  context: WaitContext,
   ids: readonly string[],
-  { any, timeoutMs }: WaitOptions,
-): Promise<readonly Job[]> {
-  const enough = new AbortController()
-  const signal = AbortSignal.any([context.signal, enough.signal])
-  const options = timeoutMs === undefined ? {} : { timeoutMs }
-  const waits = ids.map((id) => waitForJob({ ...context, signal }, id, options))
-  // A wait that nobody looks at any more must not end the process.
-  for (const wait of waits) wait.catch(() => undefined)
-  try {
-    return any ? [await Promise.race(waits)] : await Promise.all(waits)
-  } finally {
-    enough.abort(new KilnError('INTERRUPTED', 'the wait is over'))
+  { any = false, timeoutMs }: WaitOptions = {},
+): Promise<readonly JobSummary[]> {
+  const startedAt = context.clock.monotonic()
+  for (;;) {
+    await sweepLostExecutors(context.database.queries)
+    // One statement a look, however many jobs they are.
+    const jobs = await getJobSummaries(context, ids)
+    const ended = jobs.filter((job) => finalStatuses.includes(job.status))
+    if (any && ended.length > 0) return ended.sort(byEnd).slice(0, 1)
+    if (ended.length === jobs.length) return jobs
+    if (timeoutMs !== undefined && context.clock.monotonic() - startedAt >= timeoutMs) {
+      throw waitTimeout(jobs)
+    }
+    await delay(lookEveryMs, context.signal)
   }
+}
+
+/** The same for one job, which comes with its result. */
+export async function waitForJob(
+  context: WaitContext,
+  jobId: string,
+  options: Pick<WaitOptions, 'timeoutMs'> = {},
+): Promise<Job> {
+  await waitForJobs(context, [jobId], options)
+  return getJob(context, jobId)
+}
+
+const byEnd = (a: JobSummary, b: JobSummary): number =>
+  Date.parse(a.completedAt ?? '') - Date.parse(b.completedAt ?? '')
+
+function waitTimeout(jobs: readonly JobSummary[]): KilnError {
+  const open = jobs.filter((job) => !finalStatuses.includes(job.status))
+  const [first] = open
+  const message =
+    open.length === 1
+      ? `job ${first?.id} is still ${first?.status}, and goes on`
+      : `${open.length} of ${jobs.length} jobs have not ended, and go on`
+  return new KilnError('WAIT_TIMEOUT', message, {
+    hint: `run: kiln job show ${first?.id}`,
+    details: { jobs: open.map(({ id, status }) => ({ id, status })) },
+  })
 }
