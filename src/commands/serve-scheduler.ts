@@ -19,7 +19,7 @@ See docs/service.md for the HTTP paths, systemd and containers.`
   static override flags = {
     once: Flags.boolean({ description: 'end when nothing is due and nothing runs here' }),
     concurrency: Flags.integer({
-      description: 'jobs that run at a time (default ANALYSIS_MAX_CONCURRENT_JOBS)',
+      description: 'jobs that run at a time (default MAX_CONCURRENT_JOBS)',
       min: 1,
       max: 1000,
       helpValue: 'N',

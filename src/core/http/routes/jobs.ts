@@ -1,5 +1,4 @@
 import { findRunnable } from '../../analyses/index.ts'
-import { KilnError } from '../../errors/index.ts'
 import { enqueueAnalysis, getJob, jobJson, sweepLostExecutors } from '../../jobs/index.ts'
 import { readResult } from '../../results/index.ts'
 import { readJobRequest } from '../job-request.ts'
@@ -15,11 +14,6 @@ export async function postJobRoute({ request, sources, allowBody }: RouteRequest
     projectId: wanted.project,
     version: wanted.version,
   })
-  if (!analysis.isActive) {
-    throw new KilnError('ANALYSIS_INACTIVE', `analysis ${analysis.name} is disabled`, {
-      hint: `run: kiln analysis enable ${analysis.name}`,
-    })
-  }
   const { priority, runAt, idempotencyKey } = wanted
   const { id, isNew } = await enqueueAnalysis(context, {
     analysis,
