@@ -65,9 +65,9 @@ describe('analysis run that is killed', () => {
     const kiln = start(['analysis', 'run', 'script.js'])
     await runs(1)
     const { rows } = await pool().query<{ id: string }>('select id from analysis_jobs')
-    // Sandbox, its spare, and DuckDB.
+    // Sandbox and DuckDB.
     const children = descendantsOf(kiln.pid)
-    expect(children.length).toBeGreaterThanOrEqual(3)
+    expect(children.length).toBeGreaterThanOrEqual(2)
     kiln.kill('SIGKILL')
     await kiln.exited
     return { jobId: rows[0]?.id ?? '', children }
