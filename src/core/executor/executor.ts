@@ -26,6 +26,7 @@ import { clearJobFolders } from './clear-job-folders.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
+import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 
 /** How often the heartbeat is written. Four may fail before others take the executor for dead. */
@@ -119,7 +120,8 @@ export class Executor {
       channels: ['kiln_jobs', 'kiln_cancel'],
       onNotification: (channel) => (channel === 'kiln_cancel' ? void this.beat() : this.wake()),
     })
-    await Promise.all([starting, this.listener.start()]).catch((error: unknown) => {
+    const tidying = this.tidyUp()
+    await Promise.all([starting, this.listener.start(), tidying]).catch((error: unknown) => {
       if (!(error instanceof SandboxUnavailableError)) throw error
       throw new KilnError('SANDBOX_FAILED', error.message, {
         hint: 'check that this account may start the Node of Kiln, and its memory limits',
@@ -229,6 +231,13 @@ export class Executor {
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
     }
     await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
+  }
+
+  /** What others who died here left behind. */
+  private async tidyUp(): Promise<void> {
+    const { queries } = this.context.database
+    await sweepLostExecutors(queries)
+    await removeStaleJobFolders(queries, this.dataFolder)
   }
 
   private async signOff(): Promise<void> {
