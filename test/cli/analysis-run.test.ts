@@ -80,7 +80,7 @@ interface ErrorReport {
     exit_code: number
     retryable: boolean
     hint: string | null
-    details?: { job_id?: string; error_code?: string }
+    details?: { job_id?: string; error_code?: string; jobs?: { id: string }[] }
   }
 }
 const errorOf = (result: KilnResult) => {
@@ -252,7 +252,7 @@ describe('the queue', () => {
   it('runs a job in a service, and gives up waiting with 124 while the job goes on', async () => {
     const late = await run(['good.js', '--queue', '--timeout', '100ms', '--json'])
     expect(late).toMatchObject({ exitCode: 124, stdout: '' })
-    const jobId = errorOf(late).details?.job_id
+    const jobId = errorOf(late).details?.jobs?.[0]?.id
     const waiting = startKiln(['analysis', 'run', 'good.js', '--queue'], options)
     onTestFinished(() => waiting.kill('SIGKILL'))
     await waiting.waitForOutput(/queued as job/)

@@ -101,6 +101,7 @@ describe('analysis run that is killed', () => {
       cancelled: 0,
     })
     expect(await row(jobId)).toMatchObject({ status: 'failed', error_code: 'executor_lost' })
+    expect(existsSync(folder)).toBe(false)
   })
 })
 

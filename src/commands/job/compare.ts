@@ -11,8 +11,8 @@ export default class JobCompare extends KilnCommand<typeof JobCompare> {
   static override description =
     'Lists each place where the results differ: added, removed or changed from the first to the second. Objects are compared by key whatever their order, arrays by position, numbers by value.'
   static override examples = [
-    '<%= config.bin %> job compare 0b0f9a5e-5e0e-4b8e-9a39-0d3b1c1f2a77 6f1c2a3e-93ad-4b8a-8f0e-2f60a3f3d1c4',
-    '<%= config.bin %> job compare 0b0f9a5e-5e0e-4b8e-9a39-0d3b1c1f2a77 6f1c2a3e-93ad-4b8a-8f0e-2f60a3f3d1c4 --limit 1000 --json',
+    '<%= config.bin %> job compare "$BEFORE" "$AFTER"',
+    '<%= config.bin %> job compare "$BEFORE" "$AFTER" --limit 1000 --json',
   ]
   static override exitCodeHelp = [
     [0, 'the results are equal'],

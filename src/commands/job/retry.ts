@@ -12,7 +12,7 @@ export default class JobRetry extends KilnCommand<typeof JobRetry> {
     'The new job runs the newest version of the script with the parameters of the old one: --param changes single ones, --params replaces them all. It is linked to the old job, which stays as it is.'
   static override examples = [
     '<%= config.bin %> job retry 0b0f9a5e-5e0e-4b8e-9a39-0d3b1c1f2a77',
-    '<%= config.bin %> job retry 0b0f9a5e-5e0e-4b8e-9a39-0d3b1c1f2a77 -p top=5',
+    '<%= config.bin %> job retry 0b0f9a5e-5e0e-4b8e-9a39-0d3b1c1f2a77 --param top=5',
     '<%= config.bin %> job list --status failed --since 24h -o name | xargs -r <%= config.bin %> job retry',
   ]
   static override exitCodeHelp = [

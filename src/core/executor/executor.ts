@@ -23,12 +23,12 @@ import {
   processEntry,
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
-import { clearJobFolders } from './clear-job-folders.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import { Turns } from './turns.ts'
+import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 import { WakeUp } from './wake-up.ts'
 
@@ -130,7 +130,6 @@ export class Executor {
       concurrency: options.concurrency,
       programVersion: options.programVersion,
     })
-    await this.clearFolders()
     this.listener = new Listener({
       target: context.database.target,
       applicationName: 'kiln executor listener',
@@ -138,7 +137,8 @@ export class Executor {
       onNotification: (channel) =>
         channel === 'kiln_cancel' ? void this.beat() : this.wakeUp.wake(),
     })
-    await Promise.all([starting, this.listener.start()]).catch((error: unknown) => {
+    const tidying = this.tidyUp()
+    await Promise.all([starting, this.listener.start(), tidying]).catch((error: unknown) => {
       if (!(error instanceof SandboxUnavailableError)) throw error
       throw new KilnError('SANDBOX_FAILED', error.message, {
         hint: 'check that this account may start the Node of Kiln, and its memory limits',
@@ -147,16 +147,6 @@ export class Executor {
     })
     this.lastPassAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
-  }
-
-  /** Best effort: a folder that cannot be deleted must not keep jobs from running. */
-  private async clearFolders(): Promise<void> {
-    const { clock, database, log } = this.context
-    await clearJobFolders(database.queries, this.dataFolder, clock.now()).catch(
-      (error: unknown) => {
-        log.warn({ error: messageOf(error) }, 'cannot delete the folders of ended jobs')
-      },
-    )
   }
 
   /**
@@ -260,6 +250,13 @@ export class Executor {
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
     }
     await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
+  }
+
+  /** What others who died here left behind. */
+  private async tidyUp(): Promise<void> {
+    const { queries } = this.context.database
+    await sweepLostExecutors(queries)
+    await removeStaleJobFolders(queries, this.dataFolder)
   }
 
   private async signOff(): Promise<void> {
