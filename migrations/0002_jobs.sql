@@ -180,8 +180,6 @@ begin
     )
     on conflict do nothing;
   end if;
-  insert into analysis_counters (name, value) values ('jobs_cancelled', 1)
-  on conflict (executor_id, name) do update set value = analysis_counters.value + 1;
   perform pg_notify('kiln_cancel', '');
   return new;
 end
@@ -190,6 +188,21 @@ $$;
 create trigger kiln_analysis_jobs_2_cancel before update on analysis_jobs
   for each row when (new.status = 'cancelled' and old.status <> 'cancelled')
   execute function kiln_cancel_job();
+
+-- Counted at the commit: the row of the counter is shared, and held for longer it would make every
+-- other cancel wait, and two that cancel in different order wait for each other.
+create function kiln_count_cancelled() returns trigger language plpgsql as $$
+begin
+  insert into analysis_counters (name, value) values ('jobs_cancelled', 1)
+  on conflict (executor_id, name) do update set value = analysis_counters.value + 1;
+  return null;
+end
+$$;
+
+create constraint trigger kiln_analysis_jobs_3_count after update on analysis_jobs
+  deferrable initially deferred
+  for each row when (new.status = 'cancelled' and old.status <> 'cancelled')
+  execute function kiln_count_cancelled();
 
 -- A job row typed by hand gets what is missing, so that a claim never meets a hole.
 create function kiln_complete_new_job() returns trigger language plpgsql as $$
@@ -209,4 +222,5 @@ drop table analysis_job_logs;
 drop table analysis_job_attempts;
 drop table analysis_jobs;
 drop table analysis_executors;
-drop function kiln_notify_jobs, kiln_keep_outcome, kiln_cancel_job, kiln_complete_new_job;
+drop function kiln_notify_jobs, kiln_keep_outcome, kiln_cancel_job, kiln_count_cancelled,
+  kiln_complete_new_job;

@@ -50,7 +50,16 @@ async function runCommand(argv: string[], root: string): Promise<void> {
       },
     )
   }
-  const typed = id.replaceAll(':', ' ')
+  const named = words.slice(0, words.findIndex((word) => word.startsWith('-')) + 1 || undefined)
+  for (let length = named.length; length > 0; length -= 1) {
+    if (!config.findCommand(named.slice(0, length).join(':'))) continue
+    const taken = named.slice(0, length).join(' ')
+    throw new KilnError('USAGE', `"${taken}" takes no argument`, {
+      hint: `run: kiln ${taken} --help`,
+    })
+  }
+  // A URL in the wrong place is a usual slip, and may hold a password.
+  const typed = words.map((word) => (word.includes('://') ? '***' : word)).join(' ')
   const suggestions = suggestCommands(typed, config.commandIDs)
   throw new KilnError('USAGE', `there is no command "${typed}"`, {
     hint:

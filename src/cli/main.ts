@@ -11,9 +11,18 @@ export async function main(argv: readonly string[], root: string): Promise<never
     const { dispatch } = await import('./dispatch.ts')
     await dispatch(argv, root)
   }
-  // Standard output to a pipe is synchronous, so all is written. Ending here keeps a stray timer
-  // or socket from holding a finished command.
+  // A pipe takes 64 KiB at a time; what its reader has not taken yet would be lost.
+  await Promise.all([written(process.stdout), written(process.stderr)])
+  // Ending here keeps a stray timer or socket from holding a finished command.
   process.exit()
+}
+
+/** Resolves when everything written to the stream so far has left this process. */
+async function written(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength === 0) return
+  await new Promise<void>((resolve) => {
+    stream.write('', () => resolve())
+  })
 }
 
 function printVersion(root: string): void {

@@ -32,7 +32,7 @@ describe('kiln db', () => {
     const first = await db(['start'])
     expect(first.exitCode).toBe(0)
     expect(first.stdout).toMatch(/^postgresql:\/\/kiln@\/kiln\?host=.+&port=5432\n$/)
-    const again = await db(['start', '-q'])
+    const again = await db(['start', '-q', '-o', 'table'])
     expect(again).toMatchObject({ exitCode: 0, stdout: first.stdout, stderr: '' })
     const status = await db(['status', '--json'])
     expect(status.exitCode).toBe(0)
@@ -52,7 +52,7 @@ describe('kiln db', () => {
     const url = (await db(['url'])).stdout.trim()
     const result = await db(['url', '--json'], { DATABASE_URL: url })
     expect(JSON.parse(result.stdout).is_private).toBe(false)
-    const started = await db(['start', '-q'])
+    const started = await db(['start', '-q', '-o', 'table'])
     expect(started.stdout.trim()).toBe(url)
   })
 

@@ -18,7 +18,7 @@ export const globalFlags = {
   })(),
   quiet: Flags.boolean({
     char: 'q',
-    description: 'no remarks, only data and errors',
+    description: 'print nothing on success, unless a format is named',
     helpGroup: 'GLOBAL',
   }),
   'database-url': Flags.string({

@@ -1,10 +1,9 @@
 import type { Context } from '../../core/context.ts'
 import type { JobEnd } from '../../core/executor/index.ts'
-import type { Job } from '../../core/jobs/index.ts'
+import { type Job, jobError } from '../../core/jobs/index.ts'
 import { readResult } from '../../core/results/index.ts'
 import type { Json, ValueOutput } from '../output/output.ts'
 import { jobJson } from './job.ts'
-import { jobError } from './job-end.ts'
 import { resultCsv, resultTable } from './result.ts'
 
 /**

@@ -17,6 +17,8 @@ export default class JobResult extends KilnCommand<typeof JobResult> {
     [1, 'the job has not finished'],
     [20, 'the job failed and has no result'],
     [21, 'the job was cancelled and has no result'],
+    [22, 'the job hit a limit and has no result'],
+    [23, 'the executor of the job died'],
     [66, 'there is no such job'],
     [74, 'the stored result cannot be read here'],
   ] as const

@@ -4,8 +4,7 @@ import { requiredArguments } from '../../cli/flags/argument.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { jobList } from '../../cli/views/job-list.ts'
-import { worstJobError } from '../../cli/views/job-end.ts'
-import { waitForJobs } from '../../core/jobs/index.ts'
+import { waitForJobs, worstJobError } from '../../core/jobs/index.ts'
 
 export default class JobWait extends KilnCommand<typeof JobWait> {
   static override summary = 'Wait until jobs have ended; the exit code is that of the worst.'

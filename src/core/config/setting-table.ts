@@ -40,8 +40,6 @@ const time = (unitMs: number, unit: string, most: number): Parser<number> => ({
   },
 })
 
-const size: Parser<number> = { expected: 'a size such as 256MB', parse: parseSize }
-
 const flag: Parser<boolean> = {
   expected: 'true or false',
   parse: (value) =>
@@ -61,6 +59,17 @@ const oneOf = <T extends string>(...values: readonly T[]): Parser<T> => ({
   expected: `one of ${values.join(', ')}`,
   parse: (value) => values.find((candidate) => candidate === value.toLowerCase()),
 })
+
+const levels = oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
+
+/** Also as RUST_LOG has it, `info,sqlx=warn`: the level without a target counts. */
+const logLevel: typeof levels = {
+  expected: levels.expected,
+  parse: (value) => {
+    const bare = value.split(',').find((part) => !part.includes('='))
+    return bare === undefined ? 'info' : levels.parse(bare.trim())
+  },
+}
 
 const folder: Parser<string> = { expected: 'a path', parse: (value) => path.resolve(value) }
 
@@ -101,13 +110,6 @@ export const settingTable = {
     'the Postgres to use; unset: a private Postgres in the data folder',
     true,
   ),
-  databaseReadonlyUrl: define(
-    'DATABASE_READONLY_URL',
-    optional(text),
-    none,
-    'a Postgres replica for commands that only read',
-    true,
-  ),
   databasePoolSize: define(
     'DATABASE_POOL_SIZE',
     wholeNumber(1, 1000),
@@ -121,7 +123,7 @@ export const settingTable = {
     'folder of results, project databases and the private Postgres',
   ),
   maxConcurrentJobs: define(
-    'ANALYSIS_MAX_CONCURRENT_JOBS',
+    'MAX_CONCURRENT_JOBS',
     wholeNumber(1, 1000),
     () => Math.min(10, 2 * availableParallelism()),
     'jobs one executor runs at a time',
@@ -151,12 +153,6 @@ export const settingTable = {
     },
     256 * 1024 ** 2,
     "most memory of a script's heap",
-  ),
-  resultRetentionDays: define(
-    'ANALYSIS_RESULT_RETENTION_DAYS',
-    wholeNumber(1, 36_500),
-    90,
-    'age at which cleanup deletes results',
   ),
   metricsEnabled: define('ANALYSIS_METRICS_ENABLED', flag, true, 'serve /metrics'),
   metricsIntervalMs: define(
@@ -189,12 +185,6 @@ export const settingTable = {
     30_000,
     'most time of one datasource query',
   ),
-  maxExportRows: define(
-    'MAX_EXPORT_ROWS',
-    wholeNumber(1, 1_000_000_000),
-    100_000,
-    'most rows of an exported result',
-  ),
   allowedFileRoots: define(
     'ANALYSIS_FILE_ROOTS',
     {
@@ -209,36 +199,18 @@ export const settingTable = {
     'folders, besides the data folder and the working folder, from which file datasources may read',
   ),
   host: define('HOST', text, '127.0.0.1', 'address of the service'),
-  logLevel: define(
-    'LOG_LEVEL',
-    oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
-    'info' as const,
-    'least level that is logged',
-  ),
+  logLevel: define('LOG_LEVEL', logLevel, 'info' as const, 'least level that is logged'),
   logFormat: define(
     'LOG_FORMAT',
     optional(oneOf('json', 'text')),
     none,
     'json or text; unset: text on a terminal, else json',
   ),
-  logFile: define('LOG_FILE', optional(text), none, 'file the service logs to, besides stderr'),
-  logMaxSizeBytes: define(
-    'LOG_MAX_SIZE',
-    size,
-    100 * 1024 ** 2,
-    'size at which the log file rolls',
-  ),
-  logBackupCount: define(
-    'LOG_BACKUP_COUNT',
-    wholeNumber(0, 1000),
-    5,
-    'rolled log files that are kept',
-  ),
 } as const
 
 /** Other names under which a setting is found, in order, after its own. */
 export const settingAliases: Readonly<Record<string, readonly string[]>> = {
-  ANALYSIS_MAX_CONCURRENT_JOBS: ['MAX_CONCURRENT_JOBS'],
+  MAX_CONCURRENT_JOBS: ['ANALYSIS_MAX_CONCURRENT_JOBS'],
   LOG_LEVEL: ['RUST_LOG'],
 }
 

@@ -47,6 +47,12 @@ export function parseDatabaseUrl(text: string): URL {
       hint: 'write it as postgresql://user:password@host:5432/database',
     })
   }
+  if (url.pathname.includes('@') || url.search.includes('@')) {
+    // An @ or / of the password ended the host early: what follows it must not be shown.
+    throw new KilnError('SETTING_INVALID', 'DATABASE_URL has an @ after its host', {
+      hint: 'percent-encode the password: @ is %40, / is %2F, : is %3A',
+    })
+  }
   return url
 }
 

@@ -73,6 +73,14 @@ export function isDatabaseError(error: unknown): boolean {
     : code in known || /^[0-9A-Z]{5}$/.test(code)
 }
 
+/** Errors that the next try may not meet: conflicts between sessions, limits, a full disk. */
+const passing = new Set(['40001', '40P01', '55P03', '57014', '53100', '53200', '53400'])
+
+/** True for an error of the server that has to do with the moment, not with the statement. */
+export function isPassing(error: unknown): boolean {
+  return passing.has(errorCodeOf(unwrap(error)) ?? '')
+}
+
 /** True for an error after which the same statement may succeed on a new connection. */
 export function isConnectionLost(error: unknown): boolean {
   const kiln = databaseError(error)

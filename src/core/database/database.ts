@@ -42,6 +42,9 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
   // An idle connection that the server closes is replaced by the next query; without a listener
   // the pool's error would end the process.
   pool.on('error', () => undefined)
+  // The pool listens only while a connection is idle. One that is lost between two statements of a
+  // transaction would end the process too; its next statement fails and tells.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const queries = new Kysely<DB>({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],

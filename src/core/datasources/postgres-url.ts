@@ -13,7 +13,7 @@ export function parsePostgresUrl(text: string, source: string): URL {
   } catch {
     // Not passed on as the cause: it speaks of DATABASE_URL, which this is not.
     throw new KilnError('DATASOURCE_INVALID', `${source} is not a Postgres URL`, {
-      hint: 'write it as postgresql://user:password@host:5432/database',
+      hint: 'write it as postgresql://user:password@host:5432/database, the password percent-encoded',
     })
   }
 }

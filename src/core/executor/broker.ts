@@ -9,11 +9,15 @@ import {
   parseHostArguments,
 } from './host-arguments.ts'
 import { HostFailure, toHostFailure } from './host-failure.ts'
+import { inlineLimitBytes, isInline } from '../results/index.ts'
 import type { JobData } from './job-data.ts'
 import type { JobLog } from './job-log.ts'
 
 /** Streams a script may have open at once: each holds a connection or a cursor. */
 const maxOpenStreams = 8
+
+/** What a script keeps between its jobs is state, not data. */
+const maxMetadataKeys = 1000
 
 export interface BrokerOptions {
   readonly queries: Queries
@@ -159,9 +163,28 @@ export class Broker implements SandboxHost {
     },
     'metadata.set': async ({ key, value }) => {
       const { queries, analysisId } = this.options
+      const text = JSON.stringify(value)
+      if (!isInline(text)) {
+        throw new HostFailure(
+          'script_error',
+          `ctx.metadata.set: a value has at most ${inlineLimitBytes} bytes and no NUL`,
+        )
+      }
+      const { rows } = await sql<{ count: number }>`
+        select count(*)::integer as count
+        from analysis_metadata
+        where analysis_id = ${analysisId}
+          and key <> ${key}
+      `.execute(queries)
+      if ((rows[0]?.count ?? 0) >= maxMetadataKeys) {
+        throw new HostFailure(
+          'script_error',
+          `ctx.metadata.set: an analysis keeps at most ${maxMetadataKeys} keys`,
+        )
+      }
       await sql`
         insert into analysis_metadata (analysis_id, key, value)
-        values (${analysisId}, ${key}, ${JSON.stringify(value)}::jsonb)
+        values (${analysisId}, ${key}, ${text}::jsonb)
         on conflict (analysis_id, key) do update
         set value = excluded.value, updated_at = now()
       `.execute(queries)

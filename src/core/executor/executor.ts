@@ -21,7 +21,8 @@ import {
   openDataFolder,
   processEntry,
 } from '../os/index.ts'
-import { SandboxPool } from '../sandbox/index.ts'
+import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
+import { clearJobFolders } from './clear-job-folders.ts'
 import type { JobEnd } from './job-end.ts'
 import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
@@ -67,15 +68,18 @@ export class Executor {
   private readonly holders = new Map<string, LeaseHolder>()
   private readonly versions: VersionCache
   private readonly wakeUps = new Set<() => void>()
-  private pool!: SandboxPool
+  private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
-  private listener!: Listener
+  private listener: Listener | undefined
   private beatTimer: NodeJS.Timeout | undefined
   /** Claims and beats take turns: a beat that overtook a claim would give its jobs back. */
   private turn: Promise<unknown> = Promise.resolve()
   private isStopping = false
+  /** A notification came while nobody waited for one, as during a claim. */
+  private wasWoken = false
   private isDraining = false
   private isDatabaseAway = false
+  private isBeatWaiting = false
   /** Others declared this executor dead; it claims nothing more, and a new one must take over. */
   isFencedOut = false
 
@@ -108,14 +112,31 @@ export class Executor {
       concurrency: options.concurrency,
       programVersion: options.programVersion,
     })
+    await this.clearFolders()
     this.listener = new Listener({
       target: context.database.target,
       applicationName: 'kiln executor listener',
       channels: ['kiln_jobs', 'kiln_cancel'],
       onNotification: (channel) => (channel === 'kiln_cancel' ? void this.beat() : this.wake()),
     })
-    await Promise.all([starting, this.listener.start()])
+    await Promise.all([starting, this.listener.start()]).catch((error: unknown) => {
+      if (!(error instanceof SandboxUnavailableError)) throw error
+      throw new KilnError('SANDBOX_FAILED', error.message, {
+        hint: 'check that this account may start the Node of Kiln, and its memory limits',
+        cause: error,
+      })
+    })
     this.scheduleBeat()
+  }
+
+  /** Best effort: a folder that cannot be deleted must not keep jobs from running. */
+  private async clearFolders(): Promise<void> {
+    const { clock, database, log } = this.context
+    await clearJobFolders(database.queries, this.dataFolder, clock.now()).catch(
+      (error: unknown) => {
+        log.warn({ error: messageOf(error) }, 'cannot delete the folders of ended jobs')
+      },
+    )
   }
 
   /**
@@ -131,7 +152,7 @@ export class Executor {
         ...input,
         executorId: this.id,
       })
-      return this.hold(job, options)
+      return this.hold(job, false, options)
     })
     options.onStart?.(holder.jobId)
     return holder.run()
@@ -152,10 +173,10 @@ export class Executor {
       while (!this.isStopping && !this.isFencedOut && !signal.aborted) {
         const free = this.options.concurrency - running.size
         const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
-        for (const holder of claimed) this.track(holder, running, counts)
-        if (claimed.length === 0 && running.size === 0 && options.untilEmpty) break
+        for (const holder of claimed ?? []) this.track(holder, running, counts)
+        if (claimed?.length === 0 && running.size === 0 && options.untilEmpty) break
         // A full batch may have left more behind: ask again at once.
-        if (claimed.length < free || claimed.length === 0) await this.nextWake()
+        if (!claimed || claimed.length < free || claimed.length === 0) await this.nextWake()
       }
       await Promise.all(running)
     } finally {
@@ -172,13 +193,17 @@ export class Executor {
     const done = holder
       .run()
       .then((end) => {
-        if (end.status !== 'lost') counts[end.status] += 1
+        if (end.status in counts) counts[end.status as keyof ServeCounts] += 1
       })
       .catch((error: unknown) => {
         const { jobId } = holder
         this.context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
       })
-      .finally(() => running.delete(done))
+      .finally(() => {
+        // The slot first, or whoever wakes up finds none free and sleeps on.
+        running.delete(done)
+        this.wake()
+      })
     running.add(done)
   }
 
@@ -196,21 +221,23 @@ export class Executor {
     this.isStopping = true
     clearTimeout(this.beatTimer)
     this.wake()
-    const queries = this.context.database.queries
-    // A claim under way may bring jobs that must go back too.
-    await this.turn
     try {
-      if (this.holders.size > 0) {
-        await this.releaseJobs()
-        this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
-        await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
-      }
-      await retireExecutor(queries, this.id)
+      // In turn: a claim under way may bring jobs that must go back too.
+      await this.inTurn(() => this.signOff())
     } catch (error) {
       // Without the database the row stays; others find this process gone and take its jobs.
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
     }
-    await Promise.allSettled([this.pool.stop(), this.listener.stop()])
+    await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
+  }
+
+  private async signOff(): Promise<void> {
+    if (this.holders.size > 0) {
+      await this.releaseJobs()
+      this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
+      await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
+    }
+    await retireExecutor(this.context.database.queries, this.id)
   }
 
   /** A job that only this command may run is cancelled; others may have the queue's jobs. */
@@ -225,14 +252,15 @@ export class Executor {
     }
   }
 
-  private async claim(limit: number): Promise<LeaseHolder[]> {
+  /** Undefined when the database did not answer: then nobody knows whether the queue is empty. */
+  private async claim(limit: number): Promise<LeaseHolder[] | undefined> {
     const { queries } = this.context.database
     try {
       const holders = await this.inTurn(async () => {
         if (this.isStopping) return []
         await sweepLostExecutors(queries)
         const jobs = await claimJobs(queries, this.id, limit)
-        return jobs.map((job) => this.hold(job))
+        return jobs.map((job) => this.hold(job, true))
       })
       if (holders.length > 0) {
         this.context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
@@ -241,7 +269,7 @@ export class Executor {
     } catch (error) {
       if (!isConnectionLost(error)) throw error
       this.context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
-      return []
+      return undefined
     }
   }
 
@@ -249,34 +277,41 @@ export class Executor {
    * Enters a claimed job among the leases. In the same turn as its claim: a beat that came between
    * would take the claim for one whose reply was lost.
    */
-  private hold(job: ClaimedJob, { timeoutMs, onResult }: RunOptions = {}): LeaseHolder {
+  private hold(
+    job: ClaimedJob,
+    mayRetry: boolean,
+    { timeoutMs, onResult }: RunOptions = {},
+  ): LeaseHolder {
     const { onLogLine } = this.options
+    const { pool } = this
+    if (!pool) throw new Error('the executor has not started')
     const holder = new LeaseHolder({
       context: this.context,
       executorId: this.id,
-      pool: this.pool,
+      pool,
       dataFolder: this.dataFolder,
       versions: this.versions,
       job,
+      mayRetry,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(onLogLine ? { onLogLine } : {}),
       ...(onResult ? { onResult } : {}),
       runChild: (input) => this.runInserted(input),
     })
     this.holders.set(job.leaseToken, holder)
-    void holder.ended.then(() => {
-      this.holders.delete(job.leaseToken)
-      this.wake()
-    })
+    void holder.ended.then(() => this.holders.delete(job.leaseToken))
     return holder
   }
 
   private async beat(): Promise<void> {
-    if (this.isStopping) return
+    // One that waits for its turn will see what this one would: many cancels make one beat.
+    if (this.isStopping || this.isBeatWaiting) return
+    this.isBeatWaiting = true
     try {
-      const reply = await this.inTurn(() =>
-        beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()]),
-      )
+      const reply = await this.inTurn(() => {
+        this.isBeatWaiting = false
+        return beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()])
+      })
       if (this.isDatabaseAway) this.context.log.info({}, 'the database is back')
       this.isDatabaseAway = false
       this.isDraining = reply.isDraining
@@ -303,7 +338,7 @@ export class Executor {
 
   private scheduleBeat(): void {
     if (this.isStopping) return
-    const delay = this.listener.isListening ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
+    const delay = this.listener?.isListening ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
     this.beatTimer = setTimeout(() => void this.beat().then(() => this.scheduleBeat()), delay)
   }
 
@@ -314,18 +349,24 @@ export class Executor {
   }
 
   private wake(): void {
+    this.wasWoken = true
     for (const wakeUp of this.wakeUps) wakeUp()
     this.wakeUps.clear()
   }
 
   /** Resolves when a job may have come or ended, at the latest after the poll interval. */
   private nextWake(): Promise<void> {
+    if (this.wasWoken) {
+      this.wasWoken = false
+      return Promise.resolve()
+    }
     return new Promise((resolve) => {
-      const timer = setTimeout(done, this.context.settings.pollIntervalMs)
-      function done() {
+      const done = () => {
         clearTimeout(timer)
+        this.wasWoken = false
         resolve()
       }
+      const timer = setTimeout(done, this.context.settings.pollIntervalMs)
       this.wakeUps.add(done)
     })
   }

@@ -5,6 +5,12 @@ import { HostFailure } from './host-failure.ts'
 const params = z.array(z.json()).default([])
 const sql = z.string().min(1).max(1_000_000)
 const name = z.string().min(1).max(255)
+/** Postgres text holds neither NUL nor half a surrogate pair. */
+const metadataKey = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((key) => !key.includes('\u0000') && key.isWellFormed(), 'holds NUL or half a character')
 
 /**
  * Shapes of what a script may send with each host call. The sandbox is hostile: nothing reaches a
@@ -27,8 +33,8 @@ export const hostArguments = {
   'duckdb.export': z.object({ table: name, file: z.string().min(1).max(255) }),
   'duckdb.tables': z.object({}),
   'duckdb.describe': z.object({ table: name }),
-  'metadata.get': z.object({ key: z.string().min(1).max(255) }),
-  'metadata.set': z.object({ key: z.string().min(1).max(255), value: z.json() }),
+  'metadata.get': z.object({ key: metadataKey }),
+  'metadata.set': z.object({ key: metadataKey, value: z.json() }),
   'analysis.run': z.object({ name, params: z.record(z.string(), z.json()).default({}) }),
 }
 

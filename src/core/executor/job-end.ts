@@ -4,6 +4,8 @@ import type { JobError } from '../jobs/index.ts'
 export type JobEnd =
   | { readonly status: 'completed'; readonly jobId: string; readonly resultText: string }
   | { readonly status: 'failed'; readonly jobId: string; readonly error: JobError }
+  /** The attempt failed; the analysis asks for another, and the job is pending again. */
+  | { readonly status: 'retrying'; readonly jobId: string; readonly error: JobError }
   /** Somebody cancelled it while it ran. */
   | { readonly status: 'cancelled'; readonly jobId: string }
   /** The lease went to somebody else, or the job row is gone: nothing was written. */

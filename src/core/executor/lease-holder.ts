@@ -7,7 +7,7 @@ import {
   type JobOutcome,
   completeCancelledJob,
 } from '../jobs/index.ts'
-import type { DataFolder } from '../os/index.ts'
+import { type DataFolder, delay } from '../os/index.ts'
 import type { SandboxPool } from '../sandbox/index.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { JobEnd } from './job-end.ts'
@@ -17,6 +17,9 @@ import { runChild } from './run-child.ts'
 import { type RunOutcome, runJob } from './run-job.ts'
 import type { VersionCache } from './version-cache.ts'
 import { writeOutcome } from './write-outcome.ts'
+
+/** Between tries to end a job whose outcome the database refuses. */
+const unstoredDelayMs = 5000
 
 /** Progress reaches the database at most this often. */
 const progressEveryMs = 1000
@@ -28,6 +31,8 @@ export interface LeaseHolderOptions {
   readonly dataFolder: DataFolder
   readonly versions: VersionCache
   readonly job: ClaimedJob
+  /** False for a job that only its own command runs. */
+  readonly mayRetry: boolean
   readonly timeoutMs?: number
   readonly onLogLine?: (line: JobLogLine) => void
   /** The script has ended; its outcome is written next. */
@@ -45,6 +50,11 @@ export class LeaseHolder {
   private readonly abortController = new AbortController()
   private readonly log: JobLog
   private lastProgressAt = Number.NEGATIVE_INFINITY
+  private progress: { readonly fraction: number; readonly message: string | null } = {
+    fraction: 0,
+    message: null,
+  }
+  private progressTimer: NodeJS.Timeout | undefined
   private settle: () => void = () => undefined
   /** Resolves when the job needs this process no more. */
   readonly ended = new Promise<void>((resolve) => {
@@ -77,6 +87,7 @@ export class LeaseHolder {
       this.options.onResult?.()
       return await this.conclude(outcome)
     } finally {
+      clearTimeout(this.progressTimer)
       this.settle()
     }
   }
@@ -124,11 +135,13 @@ export class LeaseHolder {
     const { context, job } = this.options
     const lease = { jobId: job.id, leaseToken: job.leaseToken }
     // Lines first: who sees the job ended sees its whole log.
-    await this.log.flush().catch((error: unknown) => {
-      context.log.warn({ jobId: job.id, error: messageOf(error) }, 'cannot store log lines')
-    })
+    await retryWhileDatabaseIsAway(() => this.log.flush(), this.abortController.signal).catch(
+      (error: unknown) => {
+        context.log.warn({ jobId: job.id, error: messageOf(error) }, 'cannot store log lines')
+      },
+    )
     if (outcome.status !== 'aborted') {
-      const written = await this.write(outcome)
+      const written = await this.writeSomehow(outcome)
       if (written) return written
     }
     const { logs, peakMemoryBytes } = this.known(outcome)
@@ -143,6 +156,35 @@ export class LeaseHolder {
     return this.readEnd()
   }
 
+  /**
+   * A job whose outcome the database refuses must not be forgotten while its row says `running`: it
+   * is tried to fail it, for as long as this executor keeps the lease. A job that only its own
+   * command runs is given up, and is found as lost when the command has signed off.
+   */
+  private async writeSomehow(
+    outcome: Exclude<RunOutcome, { status: 'aborted' }>,
+  ): Promise<JobEnd | undefined> {
+    const { context, job, mayRetry } = this.options
+    const { signal } = this.abortController
+    let attempt: Exclude<RunOutcome, { status: 'aborted' }> = outcome
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.write(attempt)
+      } catch (error) {
+        if (signal.aborted) return undefined
+        const message = `cannot store the outcome: ${messageOf(error)}`
+        context.log.error({ jobId: job.id, tries }, message)
+        if (!mayRetry && tries > 1) throw error
+        attempt = {
+          status: 'failed',
+          error: { code: 'result_not_stored', message, stack: null },
+          peakMemoryBytes: outcome.peakMemoryBytes,
+        }
+        if (tries > 1) await delay(unstoredDelayMs, signal).catch(() => undefined)
+      }
+    }
+  }
+
   private async write(
     outcome: Exclude<RunOutcome, { status: 'aborted' }>,
   ): Promise<JobEnd | undefined> {
@@ -153,6 +195,7 @@ export class LeaseHolder {
         dataFolder,
         job,
         executorId: this.options.executorId,
+        mayRetry: this.options.mayRetry,
         known: this.known(outcome),
       },
       outcome,
@@ -160,10 +203,10 @@ export class LeaseHolder {
     )
     if (end?.status === 'completed') {
       context.log.info({ jobId: job.id }, `Job ${job.id} completed successfully`)
-    } else if (end?.status === 'failed') {
+    } else if (end?.status === 'failed' || end?.status === 'retrying') {
       context.log.warn(
         { jobId: job.id, code: end.error.code },
-        `Job ${job.id} failed: ${end.error.message}`,
+        `Job ${job.id} failed${end.status === 'retrying' ? ', to be retried' : ''}: ${end.error.message}`,
       )
     }
     return end
@@ -184,11 +227,19 @@ export class LeaseHolder {
     return { status: row?.status === 'cancelled' ? 'cancelled' : 'lost', jobId: job.id }
   }
 
+  /** Keeps the latest, and writes it when the time has come: one statement at most is under way. */
   private noteProgress(fraction: number, message: string | null): void {
+    this.progress = { fraction, message }
+    this.progressTimer ??= setTimeout(
+      () => this.writeProgress(),
+      Math.max(0, this.lastProgressAt + progressEveryMs - this.options.context.clock.monotonic()),
+    )
+  }
+
+  private writeProgress(): void {
     const { context, job } = this.options
-    const now = context.clock.monotonic()
-    if (fraction < 1 && now - this.lastProgressAt < progressEveryMs) return
-    this.lastProgressAt = now
+    const { fraction, message } = this.progress
+    this.lastProgressAt = context.clock.monotonic()
     sql`
       update analysis_jobs
       set progress = ${Math.min(1, Math.max(0, fraction))}, progress_message = ${message}
@@ -199,5 +250,8 @@ export class LeaseHolder {
       .execute(context.database.queries)
       // Progress is a courtesy; the next one comes.
       .catch(() => undefined)
+      .finally(() => {
+        this.progressTimer = undefined
+      })
   }
 }

@@ -1,12 +1,16 @@
-import { isConnectionLost } from '../database/index.ts'
+import { isConnectionLost, isPassing } from '../database/index.ts'
 import { delay } from '../os/index.ts'
 
 /** First and longest wait between tries; each is halved or left whole at random. */
 const firstDelayMs = 100
 const longestDelayMs = 5000
 
+/** Tries of a statement that meets errors of the moment: some 20 s in all. */
+const passingTries = 8
+
 /**
- * Repeats a statement until the database answers. Only connection losses are repeated; the
+ * Repeats a statement until the database answers. Connection losses are repeated for as long as they
+ * last, deadlocks, timeouts and a full disk a few times, other errors not at all; the
  * statement must be safe to repeat, since its commit may have come through while the reply did not.
  * Rejects with the signal's reason when that is aborted first.
  */
@@ -14,11 +18,15 @@ export async function retryWhileDatabaseIsAway<T>(
   work: () => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
+  let triesLeft = passingTries
   for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
     try {
       return await work()
     } catch (error) {
-      if (!isConnectionLost(error) || signal.aborted) throw error
+      if (signal.aborted) throw error
+      triesLeft -= isPassing(error) ? 1 : 0
+      const mayPass = isConnectionLost(error) || (isPassing(error) && triesLeft > 0)
+      if (!mayPass) throw error
     }
     await delay(delayMs * (0.5 + Math.random() / 2), signal)
   }

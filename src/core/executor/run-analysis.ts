@@ -1,9 +1,12 @@
-import { type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
+import type { RunnableAnalysis } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { databaseError } from '../database/index.ts'
-import { type JobLogLine, cancelJob, sweepLostExecutors } from '../jobs/index.ts'
+import { type JobLogLine, cancelJob, checkRequest, sweepLostExecutors } from '../jobs/index.ts'
 import { Executor } from './executor.ts'
 import type { JobEnd } from './job-end.ts'
+
+/** The script of an interrupted command stops at the latest after this. */
+const stopAfterMs = 500
 
 export interface RunAnalysisInput {
   readonly analysis: RunnableAnalysis
@@ -21,18 +24,12 @@ export interface RunAnalysisInput {
  * claimed. Aborting the context's signal cancels it. If this process dies the job becomes `failed`
  * with `executor_lost`, found by the next command that looks at jobs.
  *
- * @throws KilnError PARAMETER_INVALID before a job exists, LIMITS_FULL, or a database error.
+ * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID before a job exists, LIMITS_FULL, or a database error.
  */
 export async function runAnalysis(context: Context, input: RunAnalysisInput): Promise<JobEnd> {
   const { analysis } = input
   const { queries } = context.database
-  if (analysis.definition) {
-    // Only to refuse early; the executor resolves again, at the job's own instant.
-    resolveParameters(analysis.definition, input.parameters, {
-      now: new Date(context.clock.now()).toISOString(),
-      timezone: 'UTC',
-    })
-  }
+  checkRequest(context, analysis, input.parameters)
   await sweepLostExecutors(queries)
   const executor = new Executor(context, {
     kind: 'one_shot',
@@ -72,10 +69,14 @@ export async function runAnalysis(context: Context, input: RunAnalysisInput): Pr
 function cancelOnAbort(context: Context, executor: Executor, jobId: string): void {
   const { signal, database } = context
   const cancel = () => {
-    // The row first: whatever the script manages to finish after this is too late.
+    // The row first: whatever the script manages to finish after this is too late. But the script
+    // stops soon in any case, also when somebody holds the row.
+    const stop = () => executor.abortAll(signal.reason as Error)
+    const timer = setTimeout(stop, stopAfterMs)
     void cancelJob(database.queries, jobId, 'cancelled by the operator')
       .catch(() => undefined)
-      .then(() => executor.abortAll(signal.reason as Error))
+      .then(stop)
+      .finally(() => clearTimeout(timer))
   }
   if (signal.aborted) cancel()
   else signal.addEventListener('abort', cancel, { once: true })

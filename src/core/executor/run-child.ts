@@ -39,6 +39,7 @@ export async function runChild(
     // The parent is gone; the cancel reaches its children by their leases.
     void cancelChildren(queries, parentJob.id).catch(() => undefined)
   }
+  signal.throwIfAborted()
   signal.addEventListener('abort', cancel, { once: true })
   try {
     const end = await run({

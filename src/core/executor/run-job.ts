@@ -10,11 +10,17 @@ import type { Context } from '../context.ts'
 import { KilnError, isKilnError, messageOf } from '../errors/index.ts'
 import type { ClaimedJob, JobError } from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
-import type { Sandbox, SandboxOutcome, SandboxPool } from '../sandbox/index.ts'
+import {
+  type Sandbox,
+  type SandboxOutcome,
+  type SandboxPool,
+  SandboxUnavailableError,
+} from '../sandbox/index.ts'
 import { Broker } from './broker.ts'
 import { JobData } from './job-data.ts'
 import { jobLimits } from './job-limits.ts'
 import type { JobLog } from './job-log.ts'
+import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import type { VersionCache } from './version-cache.ts'
 
 export interface RunJobOptions {
@@ -40,7 +46,13 @@ export interface RunJobOptions {
 /** What running the script came to; nothing has been written yet. */
 export type RunOutcome =
   | { readonly status: 'completed'; readonly resultText: string; readonly peakMemoryBytes: number }
-  | { readonly status: 'failed'; readonly error: JobError; readonly peakMemoryBytes: number }
+  | {
+      readonly status: 'failed'
+      readonly error: JobError
+      readonly peakMemoryBytes: number
+      /** What the analysis wants to happen after a failed attempt. */
+      readonly retries?: AnalysisDefinition['retries']
+    }
   | { readonly status: 'aborted'; readonly peakMemoryBytes: number }
 
 /** An error of the job that is known before its script runs. */
@@ -60,13 +72,15 @@ export async function runJob(options: RunJobOptions): Promise<RunOutcome> {
   const { job, signal } = options
   let sandbox: Sandbox | undefined
   try {
-    const analysis = await options.versions.load(job)
+    const analysis = await retryWhileDatabaseIsAway(() => options.versions.load(job), signal)
     if (!analysis.isActive)
       throw new RefusedJob('definition_error', `the analysis "${analysis.name}" is disabled`)
     sandbox = await options.pool.acquire(analysis.projectId, signal)
     const definition = await definitionOf(options, analysis, sandbox)
     const parameters = parametersOf(job, definition)
-    return await runScript(options, analysis, definition, parameters, sandbox)
+    const outcome = await runScript(options, analysis, definition, parameters, sandbox)
+    const { retries } = definition
+    return outcome.status === 'failed' && retries ? { ...outcome, retries } : outcome
   } catch (error) {
     if (signal.aborted) return { status: 'aborted', peakMemoryBytes: 0 }
     if (error instanceof RefusedJob) return failed(error.code, error.message)
@@ -74,7 +88,7 @@ export async function runJob(options: RunJobOptions): Promise<RunOutcome> {
     if (isKilnError(error, 'ANALYSIS_NOT_FOUND', 'VERSION_NOT_FOUND', 'ANALYSIS_INVALID')) {
       return failed('definition_error', error.message)
     }
-    if (isKilnError(error, 'SANDBOX_FAILED')) return failed('sandbox_crashed', error.message)
+    if (error instanceof SandboxUnavailableError) return failed('sandbox_crashed', error.message)
     throw error
   } finally {
     sandbox?.release()
@@ -87,9 +101,12 @@ const failed = (code: string, message: string): RunOutcome => ({
   peakMemoryBytes: 0,
 })
 
+/** Errors of an inspection that are the script's own, and will be the same the next time. */
+const ownErrors = new Set(['script_error', 'definition_error'])
+
 /** The definition of the version; one that came by SQL is read now, once. */
 async function definitionOf(
-  { context }: RunJobOptions,
+  { context, signal }: RunJobOptions,
   analysis: RunnableAnalysis,
   sandbox: Sandbox,
 ): Promise<AnalysisDefinition> {
@@ -97,15 +114,25 @@ async function definitionOf(
     throw new RefusedJob('definition_error', analysis.definitionError)
   }
   if (analysis.definition !== null) return analysis.definition
-  const inspection = await validateInspection(await sandbox.inspect(analysis.script))
+  const read = await sandbox.inspect(analysis.script)
+  if (read.status === 'failed' && !ownErrors.has(read.error.code)) {
+    // Bad luck, or a machine too busy: this job fails, the version is read again by the next.
+    const code = read.error.code === 'sandbox_crashed' ? 'sandbox_crashed' : 'definition_error'
+    throw new RefusedJob(code, `cannot read the script: ${read.error.message}`)
+  }
+  const inspection = await validateInspection(read)
+  const store = (found: Parameters<typeof storeDefinition>[3]) =>
+    retryWhileDatabaseIsAway(
+      () => storeDefinition(context, analysis.id, analysis.versionNumber, found),
+      signal,
+    )
   if (inspection.status === 'valid') {
-    await storeDefinition(context, analysis.id, analysis.versionNumber, {
-      definition: inspection.definition,
-    })
-    return inspection.definition
+    const { definition } = inspection
+    await store({ definition })
+    return definition
   }
   const error = problemsText(inspection.problems)
-  await storeDefinition(context, analysis.id, analysis.versionNumber, { error })
+  await store({ error })
   throw new RefusedJob('definition_error', error)
 }
 

@@ -1,9 +1,16 @@
-import type { Queries } from '../database/index.ts'
-import { isKilnError } from '../errors/index.ts'
-import { type ClaimedJob, type JobError, type JobOutcome, finishJob } from '../jobs/index.ts'
+import { type Queries, isConnectionLost } from '../database/index.ts'
+import { messageOf } from '../errors/index.ts'
+import {
+  type ClaimedJob,
+  type JobError,
+  type JobOutcome,
+  finishJob,
+  retryLater,
+} from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
-import { type StoredResult, isInline, storeResult } from '../results/index.ts'
+import { type StoredResult, discardResult, isInline, storeResult } from '../results/index.ts'
 import type { JobEnd } from './job-end.ts'
+import { retryDelayMs } from './retry-delay.ts'
 import type { RunOutcome } from './run-job.ts'
 
 export interface WriteOutcomeOptions {
@@ -11,6 +18,8 @@ export interface WriteOutcomeOptions {
   readonly dataFolder: DataFolder
   readonly executorId: string
   readonly job: ClaimedJob
+  /** False for a job that only its own command runs: nobody expects it to run again later. */
+  readonly mayRetry: boolean
   readonly known: Pick<JobOutcome, 'logs' | 'peakMemoryBytes'>
 }
 
@@ -25,27 +34,37 @@ export async function writeOutcome(
 ): Promise<JobEnd | undefined> {
   const jobId = options.job.id
   if (outcome.status === 'failed') {
+    const delayMs = options.mayRetry
+      ? retryDelayMs(outcome.retries, options.job, outcome.error)
+      : undefined
+    if (delayMs !== undefined) {
+      const error = clean(outcome.error)
+      const lease = { jobId, leaseToken: options.job.leaseToken }
+      const isReturned = await retry(() => retryLater(options.queries, lease, error, delayMs))
+      return isReturned ? { status: 'retrying', jobId, error } : undefined
+    }
     const written = await retry(() =>
       write(options, { status: 'failed', error: clean(outcome.error) }),
     )
     return written ? { status: 'failed', jobId, error: outcome.error } : undefined
   }
-  let stored: StoredResult | undefined
   try {
-    stored = isInline(outcome.resultText)
+    const stored = isInline(outcome.resultText)
       ? undefined
       : await storeResult(options.dataFolder, options.job, outcome.resultText)
+    const written = await retry(() =>
+      write(options, { status: 'completed', resultText: outcome.resultText, stored }),
+    )
+    if (written) return { status: 'completed', jobId, resultText: outcome.resultText }
+    if (stored) await discardResult(options.dataFolder, stored)
+    return undefined
   } catch (error) {
-    if (!isKilnError(error)) throw error
-    // A full disk must not leave the job running for ever.
-    const failure = { code: 'result_not_stored', message: error.message, stack: null }
-    const written = await retry(() => write(options, { status: 'failed', error: failure }))
+    if (isConnectionLost(error)) throw error
+    // A full disk, or a result that Postgres refuses, must not leave the job running for ever.
+    const failure = { code: 'result_not_stored', message: messageOf(error), stack: null }
+    const written = await retry(() => write(options, { status: 'failed', error: clean(failure) }))
     return written ? { status: 'failed', jobId, error: failure } : undefined
   }
-  const written = await retry(() =>
-    write(options, { status: 'completed', resultText: outcome.resultText, stored }),
-  )
-  return written ? { status: 'completed', jobId, resultText: outcome.resultText } : undefined
 }
 
 type Ending =

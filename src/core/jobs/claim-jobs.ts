@@ -9,6 +9,8 @@ export interface ClaimedJob {
   readonly parameters: unknown
   readonly leaseToken: string
   readonly attempt: number
+  readonly lostCount: number
+  readonly handedBackCount: number
   readonly triggeredBy: string
   readonly idempotencyKey: string | null
   readonly scheduledFor: string | null
@@ -22,6 +24,7 @@ export interface ClaimedJob {
 /** Columns of a claimed `job` and its `analysis`. */
 export const claimedColumns = sql`
   job.id, job.analysis_id, job.version_number, job.parameters, job.lease_token, job.attempt,
+  job.lost_count, job.handed_back_count,
   job.triggered_by, job.idempotency_key, job.scheduled_for, job.started_at, job.parent_job_id,
   analysis.name as analysis_name, analysis.project_id, analysis.is_active
 `

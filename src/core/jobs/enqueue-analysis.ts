@@ -1,5 +1,6 @@
-import { type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
+import type { RunnableAnalysis } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
+import { checkRequest } from './check-request.ts'
 import { type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
 import { sweepLostExecutors } from './sweep-lost-executors.ts'
 
@@ -11,22 +12,16 @@ export interface EnqueueAnalysisInput {
 }
 
 /**
- * Queues a job of an analysis after checking its parameters, so that a mistake is told to the
- * caller and not found in a failed job.
+ * Queues a job of an analysis after checking what is asked for.
  *
- * @throws KilnError PARAMETER_INVALID.
+ * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID.
  */
 export async function enqueueAnalysis(
   context: Pick<Context, 'database' | 'clock'>,
   input: EnqueueAnalysisInput,
 ): Promise<EnqueuedJob> {
   const { analysis, parameters } = input
-  if (analysis.definition) {
-    resolveParameters(analysis.definition, parameters, {
-      now: new Date(context.clock.now()).toISOString(),
-      timezone: 'UTC',
-    })
-  }
+  checkRequest(context, analysis, parameters)
   await sweepLostExecutors(context.database.queries)
   return enqueueJob(context.database.queries, {
     analysisId: analysis.id,

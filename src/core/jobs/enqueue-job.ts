@@ -1,4 +1,5 @@
 import type { Queries } from '../database/index.ts'
+import { parametersText } from './parameters-text.ts'
 
 export interface EnqueueInput {
   readonly analysisId: string
@@ -17,14 +18,18 @@ export interface EnqueuedJob {
   readonly isNew: boolean
 }
 
-/** Puts a job into the queue; a service runs it. Safe to repeat with an idempotency key. */
+/**
+ * Puts a job into the queue; a service runs it. Safe to repeat with an idempotency key.
+ *
+ * @throws KilnError PARAMETER_INVALID for text that a job row cannot hold.
+ */
 export async function enqueueJob(queries: Queries, input: EnqueueInput): Promise<EnqueuedJob> {
   const inserted = await queries
     .insertInto('analysisJobs')
     .values({
       analysisId: input.analysisId,
       versionNumber: input.versionNumber,
-      parameters: JSON.stringify(input.parameters),
+      parameters: parametersText(input.parameters),
       triggeredBy: input.triggeredBy,
       priority: input.priority ?? 0,
       maxAttempts: input.maxAttempts ?? 1,

@@ -6,6 +6,7 @@ export { type BeatReply, beatExecutor } from './beat-executor.ts'
 export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
+export { checkRequest } from './check-request.ts'
 export { type EnqueueAnalysisInput, enqueueAnalysis } from './enqueue-analysis.ts'
 export { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
 export { type ExecutorRegistration, registerExecutor, retireExecutor } from './executor-rows.ts'
@@ -29,6 +30,7 @@ export {
   logLevels,
   readAllJobLogs,
 } from './job-logs.ts'
+export { jobError, worstJobError } from './job-error.ts'
 export { type JobFilter, type JobPage, listJobs } from './list-jobs.ts'
 export {
   type FailingAnalysis,
@@ -40,6 +42,7 @@ export {
   jobErrors,
   jobStatistics,
 } from './job-statistics.ts'
+export { retryLater } from './retry-later.ts'
 export { type ChooseParameters, type RetriedJob, retryJob } from './retry-job.ts'
 export { type RetryOutcome, retryJobs } from './retry-jobs.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'

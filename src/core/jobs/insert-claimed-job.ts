@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 import { type ClaimedJob, claimedColumns } from './claim-jobs.ts'
+import { parametersText } from './parameters-text.ts'
 
 export interface ClaimedJobInput {
   readonly analysisId: string
@@ -19,7 +20,8 @@ export interface ClaimedJobInput {
  * rescued to another executor: if this one dies the job fails with `executor_lost`, since nobody
  * expects it to run again behind the caller's back.
  *
- * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows.
+ * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows,
+ * PARAMETER_INVALID for text that a job row cannot hold.
  */
 export async function insertClaimedJob(
   queries: Queries,
@@ -36,11 +38,21 @@ export async function insertClaimedJob(
           status, started_at, attempt, max_lost, lease_token
         )
         select ${input.analysisId}, ${input.versionNumber},
-          ${JSON.stringify(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
-          ${input.parentJobId ?? null}, 'running', now(), 1, 0, gen_random_uuid()
+          ${parametersText(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
+          ${input.parentJobId ?? null}::uuid, 'running', now(), 1, 0, gen_random_uuid()
         from analysis_executors executor
         where executor.id = ${input.executorId}
           and executor.stopped_at is null
+          -- A child of a job that has ended would run for nobody.
+          and (
+            ${input.parentJobId ?? null}::uuid is null
+            or exists (
+              select from analysis_jobs
+              where id = ${input.parentJobId ?? null}
+                and status = 'running'
+              for share
+            )
+          )
         returning *
       )
       select ${claimedColumns}

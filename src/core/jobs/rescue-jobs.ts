@@ -11,7 +11,8 @@ export interface Rescue {
  * Declares an executor dead, if its heartbeat still stands where the caller saw it, and ends its
  * leases: each job goes back to pending while it may be lost again, else it fails with
  * `executor_lost`. One statement, so that two rescuers do it once. Nothing happens when the
- * executor has beaten meanwhile.
+ * executor has beaten meanwhile. One that has signed off holds no job: what it still holds is
+ * rescued too.
  */
 export async function rescueJobs(
   queries: Queries,
@@ -21,10 +22,9 @@ export async function rescueJobs(
   const { rows } = await sql<{ pending: number; failed: number }>`
     with dead as (
       update analysis_executors
-      set stopped_at = now()
+      set stopped_at = coalesce(stopped_at, now())
       where id = ${executorId}
-        and stopped_at is null
-        and beat_count = ${seenBeatCount}
+        and (stopped_at is not null or beat_count = ${seenBeatCount})
       returning id, label
     ),
     lost as (

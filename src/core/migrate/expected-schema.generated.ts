@@ -211,6 +211,7 @@ export const expectedSchema: Readonly<Record<string, string>> = {
   "constraint analysis_jobs.analysis_jobs_progress_check": "valid",
   "constraint analysis_jobs.analysis_jobs_retry_of_fkey": "valid",
   "constraint analysis_jobs.analysis_jobs_status_check": "valid",
+  "constraint analysis_jobs.kiln_analysis_jobs_3_count": "valid",
   "constraint analysis_jobs.kiln_analysis_jobs_schedule": "valid",
   "constraint analysis_metadata.analysis_metadata_analysis_id_fkey": "valid",
   "constraint analysis_metadata.analysis_metadata_pkey": "valid",
@@ -233,8 +234,9 @@ export const expectedSchema: Readonly<Record<string, string>> = {
   "constraint analysis_versions.analysis_versions_version_number_check": "valid",
   "constraint projects.projects_id_check": "valid",
   "constraint projects.projects_pkey": "valid",
-  "function kiln_cancel_job": "b69d34b1079f8b075b38747a6df99935",
+  "function kiln_cancel_job": "e3435178adb61d53a5870fd8ed842db4",
   "function kiln_complete_new_job": "9966357a9f085426a7329ee014181dd9",
+  "function kiln_count_cancelled": "f0475ebb63cd09edb78d4e1f19742d05",
   "function kiln_ensure_project": "3482883f6888a91f6c3e27f9527ce2f0",
   "function kiln_freeze_version": "de2409c18413ab588f32976773446a78",
   "function kiln_keep_outcome": "d500e4d42e36453fa6f691f72a494121",
@@ -280,6 +282,7 @@ export const expectedSchema: Readonly<Record<string, string>> = {
   "trigger analysis_jobs.kiln_analysis_jobs_0_complete": "enabled",
   "trigger analysis_jobs.kiln_analysis_jobs_1_final": "enabled",
   "trigger analysis_jobs.kiln_analysis_jobs_2_cancel": "enabled",
+  "trigger analysis_jobs.kiln_analysis_jobs_3_count": "enabled",
   "trigger analysis_jobs.kiln_analysis_jobs_notify_insert": "enabled",
   "trigger analysis_versions.kiln_analysis_versions_freeze": "enabled"
 }

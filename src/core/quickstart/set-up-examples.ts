@@ -28,6 +28,18 @@ export async function setUpExamples(
   context: Context,
   onStep: (text: string) => void,
 ): Promise<ExampleSetup> {
+  // One at a time: two that look for what is missing at once would both make it.
+  const client = await context.database.pool.connect()
+  try {
+    await client.query(`select pg_advisory_lock(hashtext('kiln_quickstart'), 0)`)
+    return await setUp(context, onStep)
+  } finally {
+    // Closing the connection gives the lock back.
+    client.release(true)
+  }
+}
+
+async function setUp(context: Context, onStep: (text: string) => void): Promise<ExampleSetup> {
   const examples = path.join(packageRoot(), 'examples')
   const data = path.join(context.settings.dataDir, 'examples')
   // Files below the data folder may be read wherever a command or service is started.

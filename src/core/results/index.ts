@@ -5,4 +5,10 @@
 export type { JsonDifference } from './compare-json.ts'
 export { type ResultComparison, compareResults } from './compare-results.ts'
 export { readResult } from './read-result.ts'
-export { type StoredResult, inlineLimitBytes, isInline, storeResult } from './store-result.ts'
+export {
+  type StoredResult,
+  discardResult,
+  inlineLimitBytes,
+  isInline,
+  storeResult,
+} from './store-result.ts'

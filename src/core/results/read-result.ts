@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { Context } from '../context.ts'
 import { KilnError, errorCodeOf } from '../errors/index.ts'
-import type { Job } from '../jobs/index.ts'
+import { type Job, jobError } from '../jobs/index.ts'
 import { type DataFolder, fileError, openDataFolder } from '../os/index.ts'
 
 type ReadContext = Pick<Context, 'database' | 'settings'>
@@ -13,7 +13,8 @@ type ReadContext = Pick<Context, 'database' | 'settings'>
 /**
  * JSON text of a job's result, wherever it is stored; its checksum is verified.
  *
- * @throws KilnError JOB_NOT_FINISHED, JOB_FAILED, JOB_CANCELLED for a job without a result,
+ * @throws KilnError JOB_NOT_FINISHED, JOB_FAILED, JOB_LIMIT, JOB_LOST, JOB_CANCELLED for a job
+ * without a result,
  * RESULT_UNAVAILABLE when the file is on another machine, missing or damaged.
  */
 export async function readResult(context: ReadContext, job: Job): Promise<string> {
@@ -23,7 +24,7 @@ export async function readResult(context: ReadContext, job: Job): Promise<string
     .selectAll()
     .where('jobId', '=', job.id)
     .executeTakeFirst()
-  if (!stored) return JSON.stringify(job.result)
+  if (!stored) return inlineResult(context, job)
 
   const folder = await openDataFolder(context.settings.dataDir)
   if (stored.dataFolderId !== null && stored.dataFolderId !== folder.id) {
@@ -37,6 +38,20 @@ export async function readResult(context: ReadContext, job: Job): Promise<string
     )
   }
   return readStored(folder, job.id, stored)
+}
+
+/** A stored JSON null is a result; a column without a value means that its file was deleted. */
+async function inlineResult({ database }: ReadContext, job: Job): Promise<string> {
+  if (job.result !== null) return JSON.stringify(job.result)
+  const row = await database.queries
+    .selectFrom('analysisJobs')
+    .select(({ eb }) => eb('result', 'is', null).as('isGone'))
+    .where('id', '=', job.id)
+    .executeTakeFirst()
+  if (row && !row.isGone) return 'null'
+  throw new KilnError('RESULT_UNAVAILABLE', `the result of job ${job.id} has been deleted`, {
+    hint: 'run the analysis again',
+  })
 }
 
 async function readStored(
@@ -61,41 +76,21 @@ async function readStored(
       hint: 'restore it from a backup, or run the analysis again',
     })
   })
-  if (createHash('sha256').update(bytes).digest('hex') !== stored.checksum) {
-    throw new KilnError(
-      'RESULT_UNAVAILABLE',
-      `the result file of job ${jobId} is damaged: ${file}`,
-      {
-        hint: 'restore it from a backup, or run the analysis again',
-      },
-    )
-  }
-  return (await promisify(gunzip)(bytes)).toString('utf8')
+  const damaged = (cause?: unknown) =>
+    new KilnError('RESULT_UNAVAILABLE', `the result file of job ${jobId} is damaged: ${file}`, {
+      hint: 'restore it from a backup, or run the analysis again',
+      cause,
+    })
+  if (createHash('sha256').update(bytes).digest('hex') !== stored.checksum) throw damaged()
+  return promisify(gunzip)(bytes).then(
+    (text) => text.toString('utf8'),
+    (error: unknown) => {
+      throw damaged(error)
+    },
+  )
 }
 
 function requireCompleted(job: Job): void {
-  switch (job.status) {
-    case 'completed':
-      return
-    case 'failed':
-      throw new KilnError(
-        'JOB_FAILED',
-        `job ${job.id} failed and has no result: ${job.errorMessage ?? ''}`,
-        {
-          hint: `run: kiln job logs ${job.id}`,
-        },
-      )
-    case 'cancelled':
-      throw new KilnError('JOB_CANCELLED', `job ${job.id} was cancelled and has no result`, {
-        hint: `run: kiln job show ${job.id}`,
-      })
-    default:
-      throw new KilnError(
-        'JOB_NOT_FINISHED',
-        `job ${job.id} is ${job.status} and has no result yet`,
-        {
-          hint: `run: kiln job show ${job.id}`,
-        },
-      )
-  }
+  const error = jobError(job)
+  if (error) throw error
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import { isJsonbText } from '../database/index.ts'
 import { type DataFolder, fileError, writeFileAtomically } from '../os/index.ts'
 
 /** Results above this are files: a larger row slows every scan of the queue's table. */
@@ -21,31 +22,29 @@ export interface StoredResult {
 }
 
 /**
- * True when a result fits into the job row as it is. Postgres' jsonb holds neither NUL nor half a
- * surrogate pair, so text with one goes to a file however short it is.
+ * True when a result fits into the job row as it is. Text that jsonb does not hold goes to a file
+ * however short it is.
  */
 export function isInline(resultText: string): boolean {
-  return (
-    Buffer.byteLength(resultText) <= inlineLimitBytes &&
-    !/\\u0000|\\ud[89a-f]/i.test(resultText) &&
-    resultText.isWellFormed()
-  )
+  return Buffer.byteLength(resultText) <= inlineLimitBytes && isJsonbText(resultText)
 }
 
 /**
  * Writes a result as a compressed file, whole or not at all. The row that names it is written by
  * the caller with the job's outcome: if we die between, the file is an orphan that cleanup removes.
+ * Each attempt has a file of its own, since one whose executor was taken for dead may still write
+ * when the next has completed.
  *
  * @throws KilnError DISK_FULL, PERMISSION_DENIED.
  */
 export async function storeResult(
   folder: DataFolder,
-  job: { readonly id: string; readonly startedAt: string },
+  job: { readonly id: string; readonly attempt: number; readonly startedAt: string },
   resultText: string,
 ): Promise<StoredResult> {
   const bytes = await promisify(gzip)(resultText, { level: 1 })
   const day = job.startedAt.slice(0, 10).split('-')
-  const storagePath = path.posix.join('results', ...day, `${job.id}.json.gz`)
+  const storagePath = path.posix.join('results', ...day, `${job.id}-${job.attempt}.json.gz`)
   const file = path.join(folder.path, storagePath)
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
@@ -60,4 +59,9 @@ export async function storeResult(
     rowCount: null,
     dataFolderId: folder.id,
   }
+}
+
+/** Deletes a stored result that no row came to name. What cannot be deleted is left to cleanup. */
+export async function discardResult(folder: DataFolder, stored: StoredResult): Promise<void> {
+  await rm(path.join(folder.path, stored.storagePath), { force: true }).catch(() => undefined)
 }

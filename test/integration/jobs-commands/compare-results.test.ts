@@ -25,7 +25,7 @@ async function stored(result: unknown): Promise<{ id: string; file: string }> {
   const folder = await openDataFolder(test.context.settings.dataDir)
   const row = await storeResult(
     folder,
-    { id, startedAt: '2026-01-01T00:00:00Z' },
+    { attempt: 1, id, startedAt: '2026-01-01T00:00:00Z' },
     JSON.stringify(result),
   )
   await test.context.database.queries

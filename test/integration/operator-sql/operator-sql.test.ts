@@ -98,13 +98,13 @@ it.each([
   ['a wait that never ends', 'await new Promise(() => undefined)'],
   [
     'a query that runs long',
-    'ctx.duckdb.query("select sum(a.range * b.range) from range(1000000) a, range(1000000) b")',
+    'await ctx.duckdb.query("select sum(a.range * b.range) from range(1000000) a, range(1000000) b")',
   ],
 ])('stops %s when its row is cancelled, which stays so', async (_name, body) => {
   const { pool } = test.context.database
   const analysisId = await insertAnalysis(
     pool,
-    `export default async (params, ctx) => { ctx.log('begun'); ctx.metadata.get('sends the line'); ${body}; return 'late' }`,
+    `export default async (params, ctx) => { ctx.log('begun'); await ctx.metadata.get('sends the line'); ${body}; return 'late' }`,
   )
   const jobId = await insertJob(pool, analysisId)
   const service = startKiln(['serve-scheduler', '--once', '--no-http', '--json'], options)

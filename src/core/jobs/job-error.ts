@@ -1,5 +1,5 @@
-import { KilnError } from '../../core/errors/index.ts'
-import type { Job } from '../../core/jobs/index.ts'
+import { KilnError } from '../errors/index.ts'
+import type { Job } from './job.ts'
 
 /** Job errors that are limits: the exit code tells scripts that a rerun hits them again. */
 const limits = new Set(['timeout', 'memory_limit', 'cpu_limit', 'result_too_large'])

@@ -1,0 +1,26 @@
+import { type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
+import type { Context } from '../context.ts'
+import { KilnError } from '../errors/index.ts'
+
+/**
+ * Checks what somebody asks to be run, so that a mistake is told to the caller and not found in a
+ * failed job. The executor checks again, at the job's own instant.
+ *
+ * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID.
+ */
+export function checkRequest(
+  { clock }: Pick<Context, 'clock'>,
+  analysis: RunnableAnalysis,
+  parameters: Readonly<Record<string, unknown>>,
+): void {
+  if (!analysis.isActive) {
+    throw new KilnError('ANALYSIS_INACTIVE', `the analysis "${analysis.name}" is disabled`, {
+      hint: 'set is_active on its row in analyses to enable it',
+    })
+  }
+  if (!analysis.definition) return
+  resolveParameters(analysis.definition, parameters, {
+    now: new Date(clock.now()).toISOString(),
+    timezone: 'UTC',
+  })
+}

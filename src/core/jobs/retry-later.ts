@@ -1,0 +1,57 @@
+import { sql } from 'kysely'
+import type { Queries } from '../database/index.ts'
+import type { JobError, Lease } from './finish-job.ts'
+
+/**
+ * Ends a failed attempt whose analysis asks for another: the job is pending again and due after the
+ * delay, in one statement, if the lease still holds. False means that it does not, and nothing was
+ * changed.
+ */
+export async function retryLater(
+  queries: Queries,
+  lease: Lease,
+  error: JobError,
+  delayMs: number,
+): Promise<boolean> {
+  const { rows } = await sql`
+    with held as (
+      select id, attempt, executor_id, started_at
+      from analysis_jobs
+      where id = ${lease.jobId}
+        and lease_token = ${lease.leaseToken}
+        and status = 'running'
+      for update
+    ),
+    returned as (
+      update analysis_jobs job
+      set status = 'pending',
+        run_at = now() + make_interval(secs => ${delayMs / 1000}),
+        waiting_reason = 'retry after ' || ${error.code}::text,
+        executor_id = null,
+        lease_token = null,
+        started_at = null,
+        progress = null,
+        progress_message = null
+      from held
+      where job.id = held.id
+      returning job.id
+    ),
+    attempt as (
+      insert into analysis_job_attempts
+        (job_id, number, executor_id, executor_label, started_at, outcome, error_code, error_message)
+      select held.id, held.attempt, held.executor_id, executor.label, held.started_at, 'failed',
+        ${error.code}, ${error.message}
+      from held
+      left join analysis_executors executor on executor.id = held.executor_id
+    ),
+    counted as (
+      insert into analysis_counters as counter (executor_id, name, value)
+      select coalesce(executor_id, '00000000-0000-0000-0000-000000000000'), 'jobs_retried', 1
+      from held
+      on conflict (executor_id, name) do update set value = counter.value + excluded.value
+    )
+    select id
+    from returned
+  `.execute(queries)
+  return rows.length === 1
+}

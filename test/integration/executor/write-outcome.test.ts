@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeOutcome } from '../../../src/core/executor/write-outcome.ts'
+import { type ClaimedJob, claimJobs } from '../../../src/core/jobs/index.ts'
+import { type DataFolder, openDataFolder } from '../../../src/core/os/index.ts'
+import { type TestContext, openTestContext } from '../../support/core-context.ts'
+import { addExecutor, insertAnalysis, insertJob, readJob } from '../../support/queue.ts'
+
+let test: TestContext
+let dataFolder: DataFolder
+let executorId: string
+beforeAll(async () => {
+  test = await openTestContext()
+  dataFolder = await openDataFolder(test.context.settings.dataDir)
+  executorId = await addExecutor(test.context)
+})
+afterAll(() => test.close())
+
+async function claimed(): Promise<ClaimedJob> {
+  const { database } = test.context
+  await insertJob(database.pool, await insertAnalysis(database.pool))
+  const [job] = await claimJobs(database.queries, executorId, 1)
+  if (!job) throw new Error('there is nothing to claim')
+  return job
+}
+
+const write = (job: ClaimedJob, resultText: string, folder: DataFolder = dataFolder) =>
+  writeOutcome(
+    {
+      queries: test.context.database.queries,
+      dataFolder: folder,
+      executorId,
+      job,
+      mayRetry: true,
+      known: { logs: [], peakMemoryBytes: null },
+    },
+    { status: 'completed', resultText, peakMemoryBytes: 0 },
+    (work) => work(),
+  )
+
+describe('writeOutcome', () => {
+  it('is the same when it is repeated after a lost reply', async () => {
+    const job = await claimed()
+    const first = await write(job, '{"a":1}')
+    expect(await write(job, '{"a":1}')).toEqual(first)
+    const { rows } = await test.context.database.pool.query(
+      'select from analysis_job_attempts where job_id = $1',
+      [job.id],
+    )
+    expect(rows).toHaveLength(1)
+  })
+
+  it('fails the job when Postgres refuses its result', async () => {
+    const job = await claimed()
+    expect(await write(job, '['.repeat(100_000))).toMatchObject({
+      status: 'failed',
+      error: { code: 'result_not_stored' },
+    })
+    const row = await readJob(test.context.database.pool, job.id)
+    expect(row).toMatchObject({ status: 'failed', error_code: 'result_not_stored', result: null })
+  })
+
+  it('fails the job when its result cannot be written to the data folder', async () => {
+    const job = await claimed()
+    // A file where the folder should be.
+    const broken = { ...dataFolder, path: path.join(test.folder.path, 'file') }
+    await writeFile(broken.path, '')
+    const end = await write(job, JSON.stringify('x'.repeat(300_000)), broken)
+    expect(end).toMatchObject({ status: 'failed', error: { code: 'result_not_stored' } })
+    expect(await readJob(test.context.database.pool, job.id)).toMatchObject({ status: 'failed' })
+  })
+
+  it('writes nothing for a lease that has ended', async () => {
+    const job = await claimed()
+    await test.context.database.pool.query(
+      `update analysis_jobs set status = 'cancelled' where id = $1`,
+      [job.id],
+    )
+    expect(await write(job, '1')).toBe(undefined)
+    expect(await write(job, JSON.stringify('x'.repeat(300_000)))).toBe(undefined)
+    const { rows } = await test.context.database.pool.query(
+      'select from analysis_result_storage where job_id = $1',
+      [job.id],
+    )
+    expect(rows).toEqual([])
+    const file = path.join(dataFolder.path, 'results', ...job.startedAt.slice(0, 10).split('-'))
+    expect(existsSync(path.join(file, `${job.id}-1.json.gz`))).toBe(false)
+  })
+})
