@@ -5,6 +5,7 @@ import { KilnError, exitCodes } from '../core/errors/index.ts'
 import type { ContextHandle } from './context.ts'
 import { globalFlags } from './flags/global.ts'
 import { formatOfArgv } from './output/format-of-argv.ts'
+import { ListStream } from './output/list-stream.ts'
 import type { Output } from './output/output.ts'
 import { type Format, render } from './output/render.ts'
 import { errorText, toKilnError } from './output/report-error.ts'
@@ -133,6 +134,16 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     return this.argv.some((word) => /^(-o.*|--output(=.*)?)$/.test(word))
   }
 
+  /** Quiet is silent on success, for cron; who names a format wants the data all the same. */
+  private get isSilent(): boolean {
+    return this.flags.quiet && !this.flags.json && !this.namesFormat
+  }
+
+  /** For a list that goes on, which the command prints part by part. */
+  protected openListStream(format = this.format): ListStream {
+    return new ListStream(format, this.isSilent)
+  }
+
   /** A remark on stderr; silent with `-q`. */
   protected say(message: string): void {
     if (!this.flags.quiet) process.stderr.write(`${message}\n`)
@@ -145,9 +156,7 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   }
 
   private write(output: Output): void {
-    // Quiet is silent on success, for cron; who names a format wants the data all the same.
-    const isSilent = this.flags.quiet && !this.flags.json && !this.namesFormat
-    const text = isSilent ? '' : render(output, this.format)
+    const text = this.isSilent ? '' : render(output, this.format)
     if (text !== '') process.stdout.write(`${text}\n`)
     if (output.kind === 'list' && !this.isJson) {
       if (output.items.length === 0 && output.empty) this.say(output.empty)

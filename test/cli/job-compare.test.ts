@@ -39,10 +39,10 @@ describe('kiln job compare', () => {
     expect(table).toMatchObject({ exitCode: 1, stderr: '' })
     const lines = table.stdout.split('\n').map((line) => line.split(/ {2,}/))
     expect(lines[0]).toEqual(['PATH', 'KIND', 'A', 'B'])
-    expect(lines.slice(1, -1).toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual([
+    expect(lines.slice(1, -1)).toEqual([
       ['$.gone', 'removed', 'true'],
-      ['$.long', 'added', expect.stringMatching(/^"x{199}…$/)],
       ['$.rows[0].name', 'changed', '"2"', '2'],
+      ['$.long', 'added', expect.stringMatching(/^"x{199}…$/)],
     ])
     const { items } = JSON.parse((await compare(a, b, '--json')).stdout)
     expect(items).toContainEqual({

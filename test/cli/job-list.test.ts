@@ -5,6 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type JobCommands, openJobCommands } from '../support/job-commands.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
+/** util-linux' script(1), which gives a program a terminal. */
+const terminal = '/usr/bin/script'
+
 let jobs: JobCommands
 beforeAll(async () => {
   jobs = await openJobCommands()
@@ -81,12 +84,11 @@ describe('kiln job list --watch', () => {
     expect(await list('--interval', '1s')).toMatchObject({ exitCode: 64 })
   })
 
-  // util-linux' script(1) gives a program a terminal.
-  it.skipIf(!existsSync('/usr/bin/script'))('draws the table anew on a terminal', async () => {
+  it.skipIf(!existsSync(terminal))('draws the table anew on a terminal', async () => {
     const id = await jobs.addRunning()
     const kiln = path.resolve('bin/kiln')
     const child = spawn(
-      'script',
+      terminal,
       [
         '-qefc',
         `stty rows 10 cols 200; exec ${kiln} job list --watch --interval 50ms`,

@@ -7,14 +7,16 @@ import { type Format, render } from './render.ts'
  */
 export class ListStream {
   private readonly format: Format
+  private readonly isSilent: boolean
   private hasHeader = false
 
-  constructor(format: Format) {
+  constructor(format: Format, isSilent: boolean) {
     this.format = format === 'json' ? 'jsonl' : format
+    this.isSilent = isSilent
   }
 
   write(part: ListOutput): void {
-    if (part.items.length === 0) return
+    if (part.items.length === 0 || this.isSilent) return
     const text = render(part, this.format)
     const isContinued = this.format === 'csv' && this.hasHeader
     this.hasHeader = true

@@ -3,7 +3,6 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
 import { instantFlag } from '../../cli/flags/instant.ts'
 import { listFlags } from '../../cli/flags/list.ts'
-import { ListStream } from '../../cli/output/list-stream.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { redrawn } from '../../cli/output/redraw.ts'
 import { render } from '../../cli/output/render.ts'
@@ -88,7 +87,7 @@ export default class JobList extends KilnCommand<typeof JobList> {
     const format = this.outputFormat
     const isTable = format === 'table' || format === 'wide'
     const isDrawn = isTable && process.stdout.isTTY
-    const stream = new ListStream(isTable ? 'jsonl' : format)
+    const stream = this.openListStream(isTable ? 'jsonl' : format)
     for await (const { jobs, changed } of watchJobs(context, filter, intervalMs)) {
       if (!isDrawn) {
         stream.write(jobList(changed, null))

@@ -2,7 +2,6 @@ import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import { instantFlag } from '../../cli/flags/instant.ts'
-import { ListStream } from '../../cli/output/list-stream.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { logLines } from '../../cli/views/log-lines.ts'
 import {
@@ -42,7 +41,7 @@ export default class JobLogs extends KilnCommand<typeof JobLogs> {
     const filter = { ...(since ? { since } : {}), ...(level ? { level } : {}) }
     const context = await this.context()
     if (this.flags.follow) {
-      const stream = new ListStream(this.outputFormat)
+      const stream = this.openListStream()
       for await (const lines of followJobLogs(context, this.args.id, filter)) {
         stream.write(logLines(lines))
       }

@@ -1,7 +1,8 @@
-import { type AnalysisDefinition, loadRunnable, resolveParameters } from '../analyses/index.ts'
+import { type AnalysisDefinition, loadRunnable } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
+import { checkRequest } from './check-request.ts'
 import { enqueueJob } from './enqueue-job.ts'
 import { getJob } from './get-job.ts'
 import { type Job, finalStatuses } from './job.ts'
@@ -70,19 +71,9 @@ async function parametersFor(
   job: Job,
   choose: ChooseParameters,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const { definition, isActive } = await loadRunnable(context, job.analysisId)
-  if (!isActive) {
-    throw new KilnError('ANALYSIS_INACTIVE', `the analysis "${job.analysisName}" is disabled`, {
-      hint: `run: kiln analysis enable ${job.analysisName} --project ${job.projectId}`,
-    })
-  }
-  const parameters = choose(definition, objectOf(job.parameters))
-  if (definition) {
-    resolveParameters(definition, parameters, {
-      now: new Date(context.clock.now()).toISOString(),
-      timezone: 'UTC',
-    })
-  }
+  const analysis = await loadRunnable(context, job.analysisId)
+  const parameters = choose(analysis.definition, objectOf(job.parameters))
+  checkRequest(context, analysis, parameters)
   return parameters
 }
 

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { KilnError, isKilnError } from '../errors/index.ts'
+import { KilnError } from '../errors/index.ts'
 import { getJob } from '../jobs/index.ts'
 import { type JsonDifference, compareJson } from './compare-json.ts'
 import { readResult } from './read-result.ts'
@@ -39,15 +39,10 @@ async function resultOf(
   id: string,
 ): Promise<unknown> {
   const job = await getJob(context, id)
-  try {
-    return JSON.parse(await readResult(context, job))
-  } catch (error) {
-    // Not with their own exit codes: those tell how a job that somebody waits for has ended, and 1
-    // would read as "different".
-    if (!isKilnError(error, 'JOB_FAILED', 'JOB_CANCELLED', 'JOB_NOT_FINISHED')) throw error
-    throw new KilnError('RESULT_MISSING', `job ${id} is ${job.status} and has no result`, {
-      hint: `run: kiln job show ${id}`,
-      details: { job_id: id, status: job.status },
-    })
-  }
+  if (job.status === 'completed') return JSON.parse(await readResult(context, job))
+  // Not with the exit codes of how a job ended: 1 would read as "the results differ".
+  throw new KilnError('RESULT_MISSING', `job ${id} is ${job.status} and has no result`, {
+    hint: `run: kiln job show ${id}`,
+    details: { job_id: id, status: job.status },
+  })
 }
