@@ -63,6 +63,7 @@ export class JobLog {
 
   /** Stores what waits; rejects when the database cannot take it, and then nothing is lost here. */
   async flush(): Promise<void> {
+    if (this.nextNumber === 0) return
     clearTimeout(this.timer)
     this.timer = undefined
     // One batch at a time, so that a batch that failed goes first again.

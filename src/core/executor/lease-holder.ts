@@ -4,7 +4,7 @@ import { isKilnError, messageOf } from '../errors/index.ts'
 import {
   type ClaimedJob,
   type JobLogLine,
-  type JobOutcome,
+  type Lease,
   completeCancelledJob,
 } from '../jobs/index.ts'
 import { type DataFolder, delay } from '../os/index.ts'
@@ -14,9 +14,11 @@ import type { JobEnd } from './job-end.ts'
 import { JobLog } from './job-log.ts'
 import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import { runChild } from './run-child.ts'
+import type { OutcomeBatch } from './outcome-batch.ts'
 import { type RunOutcome, runJob } from './run-job.ts'
+import type { ScriptRunner } from './script-runner.ts'
 import type { VersionCache } from './version-cache.ts'
-import { writeOutcome } from './write-outcome.ts'
+import { type WriteOutcomeOptions, writeOutcome } from './write-outcome.ts'
 
 /** Between tries to end a job whose outcome the database refuses. */
 const unstoredDelayMs = 5000
@@ -27,7 +29,10 @@ const progressEveryMs = 1000
 export interface LeaseHolderOptions {
   readonly context: Context
   readonly executorId: string
-  readonly pool: SandboxPool
+  /** Where the script runs, unless `runner` takes its place. */
+  readonly pool: SandboxPool | undefined
+  readonly runner?: ScriptRunner | undefined
+  readonly batch: OutcomeBatch
   readonly dataFolder: DataFolder
   readonly versions: VersionCache
   readonly job: ClaimedJob
@@ -49,20 +54,28 @@ export class LeaseHolder {
   private readonly options: LeaseHolderOptions
   private readonly abortController = new AbortController()
   private readonly log: JobLog
+  private readonly claimedAt: number
+  private isKnownEnded = false
+  private startedAt = 0
+  private endedAt = 0
   private lastProgressAt = Number.NEGATIVE_INFINITY
   private progress: { readonly fraction: number; readonly message: string | null } = {
     fraction: 0,
     message: null,
   }
   private progressTimer: NodeJS.Timeout | undefined
-  private settle: () => void = () => undefined
-  /** Resolves when the job needs this process no more. */
-  readonly ended = new Promise<void>((resolve) => {
+  private settle: (isKnownEnded: boolean) => void = () => undefined
+  /**
+   * Resolves when the job needs this process no more: true when the lease has ended in the database
+   * too, as far as anybody knows.
+   */
+  readonly ended = new Promise<boolean>((resolve) => {
     this.settle = resolve
   })
 
   constructor(options: LeaseHolderOptions) {
     this.options = options
+    this.claimedAt = options.context.clock.monotonic()
     this.log = new JobLog({
       queries: options.context.database.queries,
       clock: options.context.clock,
@@ -76,26 +89,50 @@ export class LeaseHolder {
     return this.options.job.id
   }
 
+  get lease(): Lease {
+    return { jobId: this.options.job.id, leaseToken: this.options.job.leaseToken }
+  }
+
+  /** How long the claim has waited for its turn. */
+  get ageMs(): number {
+    return this.options.context.clock.monotonic() - this.claimedAt
+  }
+
+  /** The job went back to the queue unrun. */
+  drop(): void {
+    this.settle(true)
+  }
+
   /** Kills the script; what the job's row says decides how it ended. */
   abort(reason: Error): void {
     this.abortController.abort(reason)
   }
 
-  async run(): Promise<JobEnd> {
+  /** `onScriptEnd` is called when the script needs its slot no more; writing its outcome goes on. */
+  async run(onScriptEnd?: (durationMs: number) => void): Promise<JobEnd> {
+    const { clock } = this.options.context
+    this.startedAt = clock.monotonic()
     try {
       const outcome = await this.runScript()
+      this.endedAt = clock.monotonic()
+      onScriptEnd?.(this.endedAt - this.startedAt)
       this.options.onResult?.()
-      return await this.conclude(outcome)
+      const end = await this.conclude(outcome)
+      this.isKnownEnded ||= end.status !== 'lost'
+      return end
     } finally {
       clearTimeout(this.progressTimer)
-      this.settle()
+      this.settle(this.isKnownEnded)
     }
   }
 
   private async runScript(): Promise<RunOutcome> {
-    const { context, job, pool, dataFolder, versions } = this.options
+    const { context, job, pool, runner, dataFolder, versions } = this.options
     const { signal } = this.abortController
     try {
+      if (signal.aborted) return { status: 'aborted', peakMemoryBytes: 0 }
+      if (runner) return await runner(job)
+      if (!pool) throw new Error('the executor has not started')
       return await runJob({
         context,
         pool,
@@ -133,7 +170,6 @@ export class LeaseHolder {
 
   private async conclude(outcome: RunOutcome): Promise<JobEnd> {
     const { context, job } = this.options
-    const lease = { jobId: job.id, leaseToken: job.leaseToken }
     // Lines first: who sees the job ended sees its whole log.
     await retryWhileDatabaseIsAway(() => this.log.flush(), this.abortController.signal).catch(
       (error: unknown) => {
@@ -145,14 +181,15 @@ export class LeaseHolder {
       if (written) return written
     }
     const { logs, peakMemoryBytes } = this.known(outcome)
-    await completeCancelledJob(context.database.queries, lease, { logs, peakMemoryBytes }).catch(
-      (error: unknown) => {
-        context.log.warn(
-          { jobId: job.id, error: messageOf(error) },
-          'cannot complete a cancelled job',
-        )
-      },
-    )
+    await completeCancelledJob(context.database.queries, this.lease, {
+      logs,
+      peakMemoryBytes,
+    }).catch((error: unknown) => {
+      context.log.warn(
+        { jobId: job.id, error: messageOf(error) },
+        'cannot complete a cancelled job',
+      )
+    })
     return this.readEnd()
   }
 
@@ -192,6 +229,7 @@ export class LeaseHolder {
     const end = await writeOutcome(
       {
         queries: context.database.queries,
+        batch: this.options.batch,
         dataFolder,
         job,
         executorId: this.options.executorId,
@@ -212,8 +250,13 @@ export class LeaseHolder {
     return end
   }
 
-  private known(outcome: RunOutcome): Pick<JobOutcome, 'logs' | 'peakMemoryBytes'> {
-    return { logs: this.log.summary, peakMemoryBytes: outcome.peakMemoryBytes || null }
+  private known(outcome: RunOutcome): WriteOutcomeOptions['known'] {
+    return {
+      logs: this.log.summary,
+      peakMemoryBytes: outcome.peakMemoryBytes || null,
+      startDelayMs: this.startedAt - this.claimedAt,
+      durationMs: this.endedAt - this.startedAt,
+    }
   }
 
   /** The lease is gone: the row tells whether somebody cancelled the job. */
@@ -221,9 +264,10 @@ export class LeaseHolder {
     const { context, job } = this.options
     const row = await context.database.queries
       .selectFrom('analysisJobs')
-      .select('status')
+      .select(['status', 'leaseToken'])
       .where('id', '=', job.id)
       .executeTakeFirst()
+    this.isKnownEnded = row?.status !== 'running' || row.leaseToken !== job.leaseToken
     return { status: row?.status === 'cancelled' ? 'cancelled' : 'lost', jobId: job.id }
   }
 

@@ -13,15 +13,10 @@ export class ExecutorMeter {
   private hasNews = false
 
   /** A claim and the jobs it took. One that took none says little, and would make idle beats write. */
-  claimed(
-    jobs: readonly { readonly dueAt: string; readonly startedAt: string }[],
-    tookMs: number,
-  ): void {
+  claimed(jobs: readonly { readonly waitMs: number }[], tookMs: number): void {
     if (jobs.length === 0) return
     this.observe('claim_duration_seconds', tookMs / 1000)
-    for (const { dueAt, startedAt } of jobs) {
-      this.observe('job_wait_seconds', (Date.parse(startedAt) - Date.parse(dueAt)) / 1000)
-    }
+    for (const { waitMs } of jobs) this.observe('job_wait_seconds', waitMs / 1000)
   }
 
   /** A job that ended here for good. */
