@@ -1,4 +1,4 @@
-import { cpus, totalmem } from 'node:os'
+import { cpus, loadavg, totalmem } from 'node:os'
 
 /**
  * One comparison of Kiln with a peer, both measured in the same run: only their ratio means
@@ -81,6 +81,8 @@ export function figureLine(figure: Figure): string {
       cpu: cpus()[0]?.model ?? 'unknown',
       cores: cpus().length,
       memory_bytes: totalmem(),
+      // Of the last five minutes: far above what was measured, somebody else was at work.
+      load_average: round(loadavg()[1] ?? 0),
     },
   })
 }

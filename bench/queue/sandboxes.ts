@@ -7,8 +7,8 @@ import { trivialScript } from '../support/queue/trivial-script.ts'
 
 const rounds = 3
 /** Of each run; of 50 projects fewer, since each may need a process of its own. */
-const jobs = 1000
-const jobsOfManyProjects = 250
+const jobs = 500
+const jobsOfManyProjects = 100
 /** Twice two cores: what an executor runs at a time unless told otherwise. */
 const concurrency = 4
 

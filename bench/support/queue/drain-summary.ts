@@ -8,10 +8,10 @@ export interface DrainSummary {
   readonly details: Readonly<Record<string, number>>
 }
 
-/** The medians of several drains. */
+/** The medians of several drains; CPU time is that of the side's processes and of the server's. */
 export function summarize(name: string, drains: readonly Drain[]): DrainSummary {
   const jobsPerSecond = median(drains.map(rateOf))
-  const cpu = drains.map(({ cpuMs, jobs }) => (cpuMs / jobs) * 1000)
+  const cpu = drains.map((drain) => ((drain.cpuMs + drain.childrenCpuMs) / drain.jobs) * 1000)
   const postgresCpu = drains.flatMap(({ postgresCpuMs, jobs }) =>
     postgresCpuMs === undefined ? [] : [(postgresCpuMs / jobs) * 1000],
   )

@@ -5,11 +5,13 @@ import pg from 'pg'
 import { withBenchPostgres } from '../postgres.ts'
 import type { DrainTime } from './drain-time.ts'
 import { ensurePeers } from './ensure-peers.ts'
-import { postgresCpu } from './postgres-cpu.ts'
+import { childrenCpuMs, findPostmaster } from './process-cpu.ts'
 import { type Program, type Side, startSide } from './side.ts'
 
 /** A drain, and what it cost the server beside it. */
 export interface Drain extends DrainTime {
+  /** Of processes that the side has started; 0 where they cannot be seen. */
+  readonly childrenCpuMs: number
   /** Absent where the server's processes cannot be seen. */
   readonly postgresCpuMs: number | undefined
 }
@@ -35,7 +37,7 @@ export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>)
     await client.connect()
     const sides: Side[] = []
     const databases: string[] = []
-    const cpuMs = await postgresCpu(client)
+    const postmaster = await findPostmaster(client)
     const { rows } = await client.query<{ server_version: string }>('show server_version')
     try {
       return await work({
@@ -52,12 +54,10 @@ export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>)
           return side
         },
         async drain(side, jobs) {
-          const before = cpuMs()
+          const children = watchChildren(side.pid)
+          const postgres = postmaster === undefined ? () => undefined : watchChildren(postmaster)
           const time = await side.call<DrainTime>('drain', jobs)
-          const after = cpuMs()
-          const postgresCpuMs =
-            before === undefined || after === undefined ? undefined : after - before
-          return { ...time, postgresCpuMs }
+          return { ...time, childrenCpuMs: children() ?? 0, postgresCpuMs: postgres() }
         },
       })
     } finally {
@@ -67,6 +67,15 @@ export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>)
       rmSync(dataDir, { recursive: true, force: true })
     }
   })
+}
+
+/** Returns what the children of a process have used since this call. */
+function watchChildren(pid: number): () => number | undefined {
+  const before = childrenCpuMs(pid)
+  return () => {
+    const after = childrenCpuMs(pid)
+    return before === undefined || after === undefined ? undefined : after - before
+  }
 }
 
 /** The private Postgres has URLs without a host, which `URL` does not take. */
