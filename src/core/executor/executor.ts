@@ -27,7 +27,7 @@ import {
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import type { JobEnd } from './job-end.ts'
-import { LeaseHolder } from './lease-holder.ts'
+import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
 import { LeaseTable } from './lease-table.ts'
 import { OutcomeBatch } from './outcome-batch.ts'
 import type { ScriptRunner } from './script-runner.ts'
@@ -70,7 +70,8 @@ export class Executor {
   readonly id = randomUUID()
   private readonly context: Context
   private readonly options: ExecutorOptions
-  private readonly leases = new LeaseTable()
+  private readonly leases = new LeaseTable<LeaseHolder>()
+  private environment!: LeaseEnvironment
   private readonly batch: OutcomeBatch
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
@@ -117,6 +118,7 @@ export class Executor {
     const { context, options } = this
     this.dataFolder = await openDataFolder(context.settings.dataDir)
     const starting = this.startPool()
+    this.environment = this.leaseEnvironment()
     await registerExecutor(context.database.queries, {
       id: this.id,
       label: `${hostname()}:${process.pid}`,
@@ -143,6 +145,21 @@ export class Executor {
     })
     this.startedAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
+  }
+
+  private leaseEnvironment(): LeaseEnvironment {
+    return {
+      context: this.context,
+      executorId: this.id,
+      pool: this.pool,
+      runner: this.options.runner,
+      batch: this.batch,
+      dataFolder: this.dataFolder,
+      versions: this.versions,
+      onLogLine: this.options.onLogLine,
+      runChild: (input) => this.runInserted(input),
+      onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
+    }
   }
 
   private startPool(): Promise<void> {
@@ -240,6 +257,7 @@ export class Executor {
     } catch (error) {
       // Without the database the row stays; others find this process gone and take its jobs.
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
+      this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
     }
     await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
   }
@@ -255,7 +273,7 @@ export class Executor {
     if (this.leases.size > 0) {
       await this.handOver()
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
-      await Promise.allSettled(this.leases.all.map((holder) => holder.ended))
+      await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
     }
     // Before the row is closed: an ended executor's counters are not written any more.
     await this.meter.save(this.context.database.queries, this.id)
@@ -316,26 +334,10 @@ export class Executor {
   private hold(
     job: ClaimedJob,
     mayRetry: boolean,
-    { timeoutMs, onResult }: RunOptions = {},
+    options?: Pick<RunOptions, 'timeoutMs' | 'onResult'>,
   ): LeaseHolder {
-    const { onLogLine, runner } = this.options
-    const holder = new LeaseHolder({
-      context: this.context,
-      executorId: this.id,
-      pool: this.pool,
-      runner,
-      batch: this.batch,
-      dataFolder: this.dataFolder,
-      versions: this.versions,
-      job,
-      mayRetry,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(onLogLine ? { onLogLine } : {}),
-      ...(onResult ? { onResult } : {}),
-      runChild: (input) => this.runInserted(input),
-    })
-    this.leases.add(holder.lease, holder)
-    void holder.ended.then((isKnownEnded) => this.leases.remove(holder.lease, isKnownEnded))
+    const holder = new LeaseHolder(this.environment, job, { mayRetry, ...options })
+    this.leases.add(holder)
     return holder
   }
 
@@ -352,8 +354,8 @@ export class Executor {
       if (this.isDatabaseAway) this.context.log.info({}, 'the database is back')
       this.isDatabaseAway = false
       this.isDraining = reply.isDraining
-      for (const key of reply.endedLeases) {
-        this.leases.get(key)?.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
+      for (const holder of this.leases.named(reply.endedLeases)) {
+        holder.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
       await this.meter.save(this.context.database.queries, this.id)
