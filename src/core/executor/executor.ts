@@ -132,6 +132,8 @@ export class Executor {
     })
     this.listener = new Listener({
       target: context.database.target,
+      pool: context.database.pool,
+      log: context.log,
       applicationName: 'kiln executor listener',
       channels: ['kiln_jobs', 'kiln_cancel'],
       onNotification: (channel) =>
