@@ -49,6 +49,7 @@ export {
 export { retryLater } from './retry-later.ts'
 export { type ChooseParameters, type RetriedJob, retryJob } from './retry-job.ts'
 export { type RetryOutcome, retryJobs } from './retry-jobs.ts'
+export { type LostExecutor, LostExecutorWatch } from './lost-executor-watch.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'
 export { deadAfterMs, sweepLostExecutors } from './sweep-lost-executors.ts'
 export { type WaitOptions, waitForJob, waitForJobs } from './wait-for-jobs.ts'

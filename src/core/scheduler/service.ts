@@ -31,7 +31,7 @@ const statisticsAgeMs = 5000
 const checksAgeMs = 1000
 
 /**
- * The long-running service. Its parts: what runs jobs, or a loop that rescues jobs of dead ones; HTTP;
+ * The long-running service. Its parts: what runs jobs; the rescue of jobs whose executor died; HTTP;
  * the statistics in the log; what it tells systemd. Parts to come join `parts`.
  */
 export class Service {
@@ -61,7 +61,7 @@ export class Service {
     this.rescue = new RescueLoop(context)
     this.statisticsLog = new Loop(settings.metricsIntervalMs, () => this.logStatistics())
     const fold = new Loop(foldEveryMs, async () => void (await foldCounters(database.queries)))
-    this.parts = [this.statisticsLog, fold, ...(this.runner ? [] : [this.rescue])]
+    this.parts = [this.statisticsLog, fold, this.rescue]
   }
 
   /** Takes the settings that can change while the service runs; a mistake changes nothing. */
@@ -151,12 +151,13 @@ export class Service {
 
   private get state(): ServiceState {
     const isStopping = this.context.signal.aborted
-    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: this.rescue.passAgeMs }
+    const rescueAgeMs = this.rescue.passAgeMs
+    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: rescueAgeMs }
     const { isDraining, passAgeMs, beatAgeMs } = this.runner.activity
     return {
       isDraining: isDraining || isStopping,
       // A stopping executor claims no more, but still beats.
-      slowestLoopMs: isStopping ? beatAgeMs : Math.max(passAgeMs, beatAgeMs),
+      slowestLoopMs: Math.max(rescueAgeMs, beatAgeMs, isStopping ? 0 : passAgeMs),
     }
   }
 
