@@ -290,7 +290,6 @@ export class Executor {
     try {
       const holders = await this.turns.take(async () => {
         if (this.isStopping) return []
-        await sweepLostExecutors(queries)
         const startedAt = this.context.clock.monotonic()
         const jobs = await claimJobs(queries, this.id, limit)
         this.meter.claimed(jobs, this.context.clock.monotonic() - startedAt)
