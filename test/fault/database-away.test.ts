@@ -34,12 +34,18 @@ it('costs three services no job: nobody is taken for dead, all outcomes are writ
   // Half of them end while the database is away, half go on when it is back.
   await pool.query(
     `insert into analysis_jobs (analysis_id, parameters)
-     select $1, jsonb_build_object('ms', case when number <= 3 then 3000 else $2 end)
+     select $1, jsonb_build_object('ms', case when number <= 3 then 12000 else $2 end)
      from generate_series(1, 6) as number`,
     [analysisId, awayMs + 5000],
   )
-  await waitUntil('all scripts run', async () => {
-    const { rows } = await pool.query('select distinct job_id from analysis_job_logs')
+  await waitUntil('all scripts run, and everybody has watched everybody for a while', async () => {
+    const { rows } = await pool.query(
+      `select distinct log.job_id
+       from analysis_job_logs log
+       join analysis_jobs job on job.id = log.job_id
+       join analysis_executors executor on executor.id = job.executor_id
+       where executor.beat_count >= 3`,
+    )
     return rows.length === 6
   })
   const { rows: holders } = await pool.query(

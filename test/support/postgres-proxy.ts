@@ -13,6 +13,8 @@ export interface PostgresProxy {
   /** Nothing passes either way while connections stay open, as when a host vanishes from the net. */
   freeze(): void
   thaw(): void
+  /** Freezes the connections of now for ever; new ones work, as after a failover. */
+  abandon(): void
   close(): Promise<void>
 }
 
@@ -20,6 +22,7 @@ export interface PostgresProxy {
 export async function startPostgresProxy(connectionString: string): Promise<PostgresProxy> {
   const { host, port, user, password, database } = new pg.Client({ connectionString })
   const sockets = new Set<Socket>()
+  const abandoned = new WeakSet<Socket>()
   let connectionCount = 0
   let isFrozen = false
   const state = { dropNotifications: false }
@@ -68,7 +71,13 @@ export async function startPostgresProxy(connectionString: string): Promise<Post
     },
     thaw() {
       isFrozen = false
-      for (const socket of sockets) socket.resume()
+      for (const socket of sockets) if (!abandoned.has(socket)) socket.resume()
+    },
+    abandon() {
+      for (const socket of sockets) {
+        socket.pause()
+        abandoned.add(socket)
+      }
     },
     async close() {
       server.close()
