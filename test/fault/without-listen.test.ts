@@ -13,20 +13,27 @@ beforeAll(async () => {
 afterAll(() => test.close())
 
 const pool = () => test.context.database.pool
+const scriptRuns = (jobId: string) =>
+  waitUntil('the script runs', async () => {
+    const { rows } = await pool().query('select from analysis_job_logs where job_id = $1', [jobId])
+    return rows.length > 0
+  })
 const statusOf = async (id: string) => (await readJob(pool(), id)).status
 
-async function openServicesThroughProxy(): Promise<{ proxy: PostgresProxy; services: Services }> {
+async function open(connectionString: string): Promise<Services> {
+  const services = await openServices(connectionString)
+  onTestFinished(() => services.close())
+  return services
+}
+
+async function openThroughProxy(): Promise<{ proxy: PostgresProxy; services: Services }> {
   const proxy = await startPostgresProxy(test.database.connectionString)
-  const services = await openServices(proxy.connectionString)
-  onTestFinished(async () => {
-    await services.close()
-    await proxy.close()
-  })
-  return { proxy, services }
+  onTestFinished(() => proxy.close())
+  return { proxy, services: await open(proxy.connectionString) }
 }
 
 it('stops cancelled scripts within a second, and says that it polls', async () => {
-  const { proxy, services } = await openServicesThroughProxy()
+  const { proxy, services } = await openThroughProxy()
   proxy.dropNotifications = true
   const service = services.start()
   await isReady(service)
@@ -39,10 +46,7 @@ it('stops cancelled scripts within a second, and says that it polls', async () =
   const spansMs: number[] = []
   for (let round = 0; round < 5; round += 1) {
     const id = await insertJob(pool(), analysisId)
-    await waitUntil('the script runs', async () => {
-      const { rows } = await pool().query('select from analysis_job_logs where job_id = $1', [id])
-      return rows.length > 0
-    })
+    await scriptRuns(id)
     const cancelledAt = performance.now()
     await pool().query(`update analysis_jobs set status = 'cancelled' where id = $1`, [id])
     // The executor lets go of the lease when the script has ended.
@@ -54,18 +58,32 @@ it('stops cancelled scripts within a second, and says that it polls', async () =
   expect(service.stderr.match(/notifications do not arrive/g)).toHaveLength(1)
 })
 
-it('goes on with new connections when the old ones never answer again', async () => {
-  const { proxy, services } = await openServicesThroughProxy()
+it('goes on with new connections when the old ones never answer again, and is not taken for dead', async () => {
+  const { proxy, services } = await openThroughProxy()
   const service = services.start()
-  await isReady(service)
-  const analysisId = await insertAnalysis(pool())
-  const before = await insertJob(pool(), analysisId)
-  await waitUntil('a job is completed', async () => (await statusOf(before)) === 'completed')
-  proxy.abandon()
-  const after = await insertJob(pool(), analysisId)
-  await waitUntil(
-    'the next job is completed',
-    async () => (await statusOf(after)) === 'completed',
-    60_000,
+  // Another one watches from elsewhere.
+  const watcher = (await open(test.database.connectionString)).start([
+    '--no-executor',
+    '--port',
+    '0',
+  ])
+  await Promise.all([isReady(service), watcher.waitForOutput(/http:/)])
+  const analysisId = await insertAnalysis(
+    pool(),
+    `export default async (p, ctx) => { ctx.log.info('begun'); await ctx.sleep(p.ms) }`,
   )
+  const running = await insertJob(pool(), analysisId, { parameters: { ms: 12_000 } })
+  await scriptRuns(running)
+  const executor = (await readJob(pool(), running)).executor_id
+  proxy.abandon()
+  const next = await insertJob(pool(), analysisId, { parameters: { ms: 1 } })
+  for (const id of [next, running]) {
+    await waitUntil(
+      'the job is completed',
+      async () => (await statusOf(id)) === 'completed',
+      60_000,
+    )
+    // Nobody has had a reason to take it for dead.
+    expect(await readJob(pool(), id)).toMatchObject({ executor_id: executor, lost_count: 0 })
+  }
 })

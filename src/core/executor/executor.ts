@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context } from '../context.ts'
-import { Listener, isConnectionLost } from '../database/index.ts'
+import { Listener, type Queries, isConnectionLost, promptQueries } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
 import { ExecutorMeter } from '../metrics/index.ts'
 import {
@@ -36,6 +36,8 @@ import { WakeUp } from './wake-up.ts'
 const beatEveryMs = 2000
 /** Without LISTEN this is how soon a cancel is noticed. */
 const cancelPollMs = 500
+/** A claim or a beat that takes longer is given up, so that the next beat still comes in time. */
+const turnLimitMs = 3000
 
 export interface ExecutorOptions {
   readonly kind: 'service' | 'one_shot'
@@ -69,6 +71,8 @@ export class Executor {
   readonly id = randomUUID()
   private readonly context: Context
   private readonly options: ExecutorOptions
+  /** For claims and beats, which take turns: one that hangs would hold up all others. */
+  private readonly promptQueries: Queries
   private readonly holders = new Map<string, LeaseHolder>()
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
@@ -93,6 +97,7 @@ export class Executor {
   constructor(context: Context, options: ExecutorOptions) {
     this.context = context
     this.options = options
+    this.promptQueries = promptQueries(context.database, turnLimitMs)
     this.versions = new VersionCache(context)
   }
 
@@ -286,12 +291,11 @@ export class Executor {
 
   /** Undefined when the database did not answer: then nobody knows whether the queue is empty. */
   private async claim(limit: number): Promise<LeaseHolder[] | undefined> {
-    const { queries } = this.context.database
     try {
       const holders = await this.turns.take(async () => {
         if (this.isStopping) return []
         const startedAt = this.context.clock.monotonic()
-        const jobs = await claimJobs(queries, this.id, limit)
+        const jobs = await claimJobs(this.promptQueries, this.id, limit)
         this.meter.claimed(jobs, this.context.clock.monotonic() - startedAt)
         return jobs.map((job) => this.hold(job, true))
       })
@@ -344,7 +348,7 @@ export class Executor {
     try {
       const reply = await this.turns.take(() => {
         this.isBeatWaiting = false
-        return beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()])
+        return beatExecutor(this.promptQueries, this.id, [...this.holders.keys()])
       })
       if (this.isDatabaseAway) this.context.log.info({}, 'the database is back')
       this.isDatabaseAway = false
@@ -353,7 +357,7 @@ export class Executor {
         this.holders.get(lease)?.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
-      await this.meter.save(this.context.database.queries, this.id)
+      await this.meter.save(this.promptQueries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.
       if (!this.isDatabaseAway) {
