@@ -122,21 +122,22 @@ export class ClaimLoop {
       this.begin()
       wakeUp.wake()
     }
-    const done = run(holder, (durationMs) => {
-      this.claimAhead.note(durationMs)
-      leaveSlot()
-    })
-      .then((end) => {
+    const follow = async (): Promise<void> => {
+      try {
+        const end = await run(holder, (durationMs) => {
+          this.claimAhead.note(durationMs)
+          leaveSlot()
+        })
         if (end.status in this.counts) this.counts[end.status as keyof ServeCounts] += 1
-      })
-      .catch((error: unknown) => {
-        context.log.error({ jobId: holder.jobId, error: messageOf(error) }, 'cannot conclude a job')
-      })
-      .finally(() => {
-        this.unfinished.delete(done)
-        leaveSlot()
-        wakeUp.wake()
-      })
+      } catch (error) {
+        const { jobId } = holder
+        context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
+      }
+      this.unfinished.delete(done)
+      leaveSlot()
+      wakeUp.wake()
+    }
+    const done = follow()
     this.unfinished.add(done)
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context } from '../context.ts'
-import { Listener, isConnectionLost } from '../database/index.ts'
+import { Listener, type Queries, isConnectionLost, promptQueries } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
 import { ExecutorMeter } from '../metrics/index.ts'
 import {
@@ -27,7 +27,7 @@ import {
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import type { JobEnd } from './job-end.ts'
-import { LeaseHolder } from './lease-holder.ts'
+import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
 import { LeaseTable } from './lease-table.ts'
 import { OutcomeBatch } from './outcome-batch.ts'
 import type { ScriptRunner } from './script-runner.ts'
@@ -42,6 +42,8 @@ import { WakeUp } from './wake-up.ts'
 const beatEveryMs = 2000
 /** Without LISTEN this is how soon a cancel is noticed. */
 const cancelPollMs = 500
+/** A claim or a beat that takes longer is given up, so that the next beat still comes in time. */
+const turnLimitMs = 3000
 
 export interface ExecutorOptions {
   readonly kind: 'service' | 'one_shot'
@@ -70,8 +72,11 @@ export class Executor {
   readonly id = randomUUID()
   private readonly context: Context
   private readonly options: ExecutorOptions
-  private readonly leases = new LeaseTable()
+  private readonly leases = new LeaseTable<LeaseHolder>()
+  private environment!: LeaseEnvironment
   private readonly batch: OutcomeBatch
+  /** For claims and beats, which take turns: one that hangs would hold up all others. */
+  private readonly promptQueries: Queries
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
   private readonly meter = new ExecutorMeter()
@@ -97,6 +102,7 @@ export class Executor {
   constructor(context: Context, options: ExecutorOptions) {
     this.context = context
     this.options = options
+    this.promptQueries = promptQueries(context.database, turnLimitMs)
     this.versions = new VersionCache(context)
     this.batch = new OutcomeBatch(context.database.queries, this.leases)
   }
@@ -117,6 +123,7 @@ export class Executor {
     const { context, options } = this
     this.dataFolder = await openDataFolder(context.settings.dataDir)
     const starting = this.startPool()
+    this.environment = this.leaseEnvironment()
     await registerExecutor(context.database.queries, {
       id: this.id,
       label: `${hostname()}:${process.pid}`,
@@ -128,6 +135,8 @@ export class Executor {
     })
     this.listener = new Listener({
       target: context.database.target,
+      pool: context.database.pool,
+      log: context.log,
       applicationName: 'kiln executor listener',
       channels: ['kiln_jobs', 'kiln_cancel'],
       onNotification: (channel) =>
@@ -143,6 +152,21 @@ export class Executor {
     })
     this.startedAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
+  }
+
+  private leaseEnvironment(): LeaseEnvironment {
+    return {
+      context: this.context,
+      executorId: this.id,
+      pool: this.pool,
+      runner: this.options.runner,
+      batch: this.batch,
+      dataFolder: this.dataFolder,
+      versions: this.versions,
+      onLogLine: this.options.onLogLine,
+      runChild: (input) => this.runInserted(input),
+      onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
+    }
   }
 
   private startPool(): Promise<void> {
@@ -240,6 +264,7 @@ export class Executor {
     } catch (error) {
       // Without the database the row stays; others find this process gone and take its jobs.
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
+      this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
     }
     await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
   }
@@ -255,7 +280,7 @@ export class Executor {
     if (this.leases.size > 0) {
       await this.handOver()
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
-      await Promise.allSettled(this.leases.all.map((holder) => holder.ended))
+      await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
     }
     // Before the row is closed: an ended executor's counters are not written any more.
     await this.meter.save(this.context.database.queries, this.id)
@@ -280,7 +305,7 @@ export class Executor {
       const holders = await this.turns.take(async () => {
         if (this.isStopping) return []
         const startedAt = context.clock.monotonic()
-        const jobs = await claimJobs(context.database.queries, this.id, limit)
+        const jobs = await claimJobs(this.promptQueries, this.id, limit)
         this.meter.claimed(jobs, context.clock.monotonic() - startedAt)
         return jobs.map((job) => this.hold(job, true))
       })
@@ -316,26 +341,10 @@ export class Executor {
   private hold(
     job: ClaimedJob,
     mayRetry: boolean,
-    { timeoutMs, onResult }: RunOptions = {},
+    options?: Pick<RunOptions, 'timeoutMs' | 'onResult'>,
   ): LeaseHolder {
-    const { onLogLine, runner } = this.options
-    const holder = new LeaseHolder({
-      context: this.context,
-      executorId: this.id,
-      pool: this.pool,
-      runner,
-      batch: this.batch,
-      dataFolder: this.dataFolder,
-      versions: this.versions,
-      job,
-      mayRetry,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(onLogLine ? { onLogLine } : {}),
-      ...(onResult ? { onResult } : {}),
-      runChild: (input) => this.runInserted(input),
-    })
-    this.leases.add(holder.lease, holder)
-    void holder.ended.then((isKnownEnded) => this.leases.remove(holder.lease, isKnownEnded))
+    const holder = new LeaseHolder(this.environment, job, { mayRetry, ...options })
+    this.leases.add(holder)
     return holder
   }
 
@@ -352,11 +361,11 @@ export class Executor {
       if (this.isDatabaseAway) this.context.log.info({}, 'the database is back')
       this.isDatabaseAway = false
       this.isDraining = reply.isDraining
-      for (const key of reply.endedLeases) {
-        this.leases.get(key)?.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
+      for (const holder of this.leases.named(reply.endedLeases)) {
+        holder.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
-      await this.meter.save(this.context.database.queries, this.id)
+      await this.meter.save(this.promptQueries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.
       if (!this.isDatabaseAway) {
@@ -369,7 +378,7 @@ export class Executor {
   private async sendBeat(): Promise<BeatReply> {
     const held = this.leases.snapshot()
     try {
-      return await beatExecutor(this.context.database.queries, this.id, held)
+      return await beatExecutor(this.promptQueries, this.id, held)
     } catch (error) {
       this.leases.giveBack(held.endedTokens)
       throw error

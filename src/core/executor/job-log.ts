@@ -56,6 +56,10 @@ export class JobLog {
     }, flushAfterMs)
   }
 
+  get isEmpty(): boolean {
+    return this.nextNumber === 0
+  }
+
   /** The last lines, as the job row keeps them. */
   get summary(): readonly string[] {
     return this.tail.map((line) => line.replaceAll('\u0000', '\uFFFD').toWellFormed())
@@ -63,7 +67,6 @@ export class JobLog {
 
   /** Stores what waits; rejects when the database cannot take it, and then nothing is lost here. */
   async flush(): Promise<void> {
-    if (this.nextNumber === 0) return
     clearTimeout(this.timer)
     this.timer = undefined
     // One batch at a time, so that a batch that failed goes first again.

@@ -1,62 +1,67 @@
 import { type HeldLeases, type Lease, leaseKey } from '../jobs/index.ts'
-import type { LeaseHolder } from './lease-holder.ts'
+
+/** Something that holds a lease. */
+export interface Holder {
+  readonly lease: Lease
+}
 
 /**
  * The leases of one executor. The jobs of one claim share a token, and the claim's row goes when the
  * last of them needs it no more.
  */
-export class LeaseTable {
-  private readonly holders = new Map<string, LeaseHolder>()
+export class LeaseTable<T extends Holder = Holder> {
+  private readonly holders = new Set<T>()
   /** Jobs by token that still run, or whose outcome is not written yet. */
   private readonly remaining = new Map<string, number>()
-  private ended = new Set<string>()
+  private ended: string[] = []
 
   get size(): number {
     return this.holders.size
   }
 
-  get all(): readonly LeaseHolder[] {
-    return [...this.holders.values()]
+  get all(): readonly T[] {
+    return [...this.holders]
   }
 
-  add(lease: Lease, holder: LeaseHolder): void {
-    this.holders.set(leaseKey(lease), holder)
-    this.remaining.set(lease.leaseToken, (this.remaining.get(lease.leaseToken) ?? 0) + 1)
+  add(holder: T): void {
+    const { leaseToken } = holder.lease
+    this.holders.add(holder)
+    this.remaining.set(leaseToken, (this.remaining.get(leaseToken) ?? 0) + 1)
   }
 
   /** `isKnownEnded`: its row says so; else the heartbeat finds it among the claim's jobs. */
-  remove(lease: Lease, isKnownEnded: boolean): void {
-    this.holders.delete(leaseKey(lease))
-    if (!isKnownEnded) return
-    const left = (this.remaining.get(lease.leaseToken) ?? 1) - 1
+  remove(holder: T, isKnownEnded: boolean): void {
+    if (!this.holders.delete(holder) || !isKnownEnded) return
+    const { leaseToken } = holder.lease
+    const left = (this.remaining.get(leaseToken) ?? 1) - 1
     if (left > 0) {
-      this.remaining.set(lease.leaseToken, left)
+      this.remaining.set(leaseToken, left)
     } else {
-      this.remaining.delete(lease.leaseToken)
-      this.ended.add(lease.leaseToken)
+      this.remaining.delete(leaseToken)
+      this.ended.push(leaseToken)
     }
   }
 
-  get(key: string): LeaseHolder | undefined {
-    return this.holders.get(key)
+  /** Those whose keys a heartbeat gave. */
+  named(keys: readonly string[]): readonly T[] {
+    if (keys.length === 0) return []
+    const wanted = new Set(keys)
+    return this.all.filter(({ lease }) => wanted.has(leaseKey(lease)))
   }
 
-  /** What a heartbeat tells; the caller says when the database has it. */
+  /** What a heartbeat tells. */
   snapshot(): HeldLeases {
-    return {
-      leases: this.all.map((holder) => holder.lease),
-      endedTokens: this.takeEndedTokens(),
-    }
+    return { leases: this.all.map(({ lease }) => lease), endedTokens: this.takeEndedTokens() }
   }
 
   /** Claims whose rows may go. Given once: `giveBack` what was not deleted. */
-  takeEndedTokens(): string[] {
-    const tokens = [...this.ended]
-    this.ended = new Set()
+  takeEndedTokens(): readonly string[] {
+    const tokens = this.ended
+    this.ended = []
     return tokens
   }
 
   giveBack(tokens: readonly string[]): void {
-    for (const token of tokens) this.ended.add(token)
+    this.ended.push(...tokens)
   }
 }

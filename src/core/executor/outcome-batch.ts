@@ -16,11 +16,11 @@ interface Waiting extends FinishedJob {
  */
 export class OutcomeBatch {
   private readonly queries: Queries
-  private readonly leases: LeaseTable
+  private readonly leases: Pick<LeaseTable, 'takeEndedTokens' | 'giveBack'>
   private waiting: Waiting[] = []
   private isWriting = false
 
-  constructor(queries: Queries, leases: LeaseTable) {
+  constructor(queries: Queries, leases: Pick<LeaseTable, 'takeEndedTokens' | 'giveBack'>) {
     this.queries = queries
     this.leases = leases
   }
@@ -28,7 +28,7 @@ export class OutcomeBatch {
   /** False when the lease no longer held; rejects as the statement does. */
   write(job: FinishedJob): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ ...job, resolve, reject })
+      this.waiting.push({ lease: job.lease, outcome: job.outcome, resolve, reject })
       if (this.isWriting) return
       this.isWriting = true
       // Those that end in the same turn of the event loop go together.

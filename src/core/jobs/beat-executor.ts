@@ -1,5 +1,6 @@
 import { type Queries, prepare, runPrepared } from '../database/index.ts'
 import type { Lease } from './finish-jobs.ts'
+import { plainArray } from './postgres-array.ts'
 
 export interface BeatReply {
   /** False: others declared this executor dead; its jobs are no longer its own. */
@@ -105,9 +106,9 @@ export async function beatExecutor(
 ): Promise<BeatReply> {
   const [reply] = await runPrepared<BeatReply>(queries, beat, [
     executorId,
-    leases.map(({ jobId }) => jobId),
-    leases.map(({ leaseToken }) => leaseToken),
-    endedTokens,
+    plainArray(leases.map(({ jobId }) => jobId)),
+    plainArray(leases.map(({ leaseToken }) => leaseToken)),
+    plainArray(endedTokens),
   ])
   if (!reply) throw new Error('the heartbeat returned no row')
   return reply

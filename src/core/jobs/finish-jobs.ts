@@ -1,5 +1,5 @@
 import { type Queries, prepare, runPrepared } from '../database/index.ts'
-import { postgresArray } from './postgres-array.ts'
+import { plainArray, postgresArray } from './postgres-array.ts'
 
 export interface JobError {
   readonly code: string
@@ -61,7 +61,7 @@ const finish = prepare(
       error_code = given.error_code,
       error_message = given.error_message,
       error_stack = given.error_stack,
-      logs = given.logs::text[],
+      logs = coalesce(given.logs, '{}')::text[],
       peak_memory_bytes = given.peak_memory_bytes,
       started_at = job.started_at + given.start_delay_ms * interval '1 millisecond',
       completed_at = now(),
@@ -102,18 +102,25 @@ export async function finishJobs(
 ): Promise<Set<string>> {
   const outcomes = jobs.map(({ outcome }) => outcome)
   const rows = await runPrepared<{ id: string }>(queries, finish, [
-    jobs.map(({ lease }) => lease.jobId),
-    jobs.map(({ lease }) => lease.leaseToken),
-    outcomes.map(({ status }) => status),
-    outcomes.map(({ resultText }) => resultText),
-    outcomes.map(({ error }) => error?.code ?? null),
-    outcomes.map(({ error }) => error?.message ?? null),
-    outcomes.map(({ error }) => error?.stack ?? null),
-    outcomes.map(({ logs }) => postgresArray(logs)),
-    outcomes.map(({ peakMemoryBytes }) => peakMemoryBytes),
-    outcomes.map(({ startDelayMs }) => startDelayMs),
-    outcomes.map(({ durationMs }) => Math.round(durationMs)),
-    endedTokens,
+    plainArray(jobs.map(({ lease }) => lease.jobId)),
+    plainArray(jobs.map(({ lease }) => lease.leaseToken)),
+    plainArray(outcomes.map(({ status }) => status)),
+    postgresArray(outcomes.map(({ resultText }) => resultText)),
+    // Arrays that are too short are filled up with null: most jobs have neither error nor log.
+    ...(outcomes.some(({ error }) => error !== null)
+      ? [
+          postgresArray(outcomes.map(({ error }) => error?.code ?? null)),
+          postgresArray(outcomes.map(({ error }) => error?.message ?? null)),
+          postgresArray(outcomes.map(({ error }) => error?.stack ?? null)),
+        ]
+      : ['{}', '{}', '{}']),
+    outcomes.some(({ logs }) => logs.length > 0)
+      ? postgresArray(outcomes.map(({ logs }) => postgresArray(logs)))
+      : '{}',
+    plainArray(outcomes.map(({ peakMemoryBytes }) => peakMemoryBytes)),
+    plainArray(outcomes.map(({ startDelayMs }) => startDelayMs)),
+    plainArray(outcomes.map(({ durationMs }) => Math.round(durationMs))),
+    plainArray(endedTokens),
   ])
   return new Set(rows.map(({ id }) => id))
 }
