@@ -33,6 +33,7 @@ import { OutcomeBatch } from './outcome-batch.ts'
 import type { ScriptRunner } from './script-runner.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
+import { sandboxesToKeep } from './sandboxes-to-keep.ts'
 import { Turns } from './turns.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
@@ -176,6 +177,7 @@ export class Executor {
       entryPath: processEntry('sandbox'),
       nodePath: process.execPath,
       size: options.concurrency,
+      keep: sandboxesToKeep(options.concurrency),
       warm: 1,
       maxMemoryBytes: context.settings.sandboxMemoryBytes,
     })

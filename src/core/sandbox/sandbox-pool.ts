@@ -9,8 +9,13 @@ export interface SandboxPoolOptions {
   readonly entryPath: string
   /** The Node that runs it; 24 or newer. */
   readonly nodePath: string
-  /** Sandboxes that are kept for reuse: as many as jobs run at a time. */
+  /** As many as jobs run at a time; so many are kept for reuse however long they idle. */
   readonly size: number
+  /**
+   * Most that are kept for a while, for projects that take turns: each has a process of its own, and
+   * starting one costs more than most scripts. `size` unless given.
+   */
+  readonly keep?: number
   /** Fresh ones that are started ahead of need. */
   readonly warm: number
   /** The largest memory limit and CPU limit a job will have; the ulimits follow from them. */
@@ -40,10 +45,13 @@ interface Slot {
   projectId: string | undefined
   state: 'free' | 'busy'
   jobs: number
+  idleSince: number
 }
 
 /** Whatever a job leaves behind in its process is gone after this many. */
 const maxJobs = 200
+/** Beyond `size`, one that nobody has used for so long ends. */
+const maxIdleMs = 60_000
 /** Growth of a process over its start, past which a fresh one is cheaper to trust. */
 const maxGrowthBytes = 100 * 1024 ** 2
 /** After a job ends, spares are started once things are quiet: the next job comes first. */
@@ -64,6 +72,7 @@ export class SandboxPool {
   private started = 0
   private isStopped = false
   private topUpTimer: NodeJS.Timeout | undefined
+  private evictTimer: NodeJS.Timeout | undefined
 
   constructor(options: SandboxPoolOptions) {
     this.options = options
@@ -83,6 +92,7 @@ export class SandboxPool {
   async stop(): Promise<void> {
     this.isStopped = true
     clearTimeout(this.topUpTimer)
+    clearTimeout(this.evictTimer)
     await Promise.all([...this.slots].map((slot) => slot.process.kill()))
   }
 
@@ -137,11 +147,12 @@ export class SandboxPool {
   private release(slot: Slot, isReusable: boolean): void {
     slot.state = 'free'
     slot.jobs += 1
+    slot.idleSince = performance.now()
     // Moves it to the end: the order of the set is the order of last use.
     if (this.slots.delete(slot)) this.slots.add(slot)
     slot.process.setHolding(false)
     if (!isReusable || this.isWorn(slot)) void slot.process.kill()
-    else this.evictBeyondSize()
+    else this.evict()
     if (this.isStopped) return
     clearTimeout(this.topUpTimer)
     // A spare beyond `size` serves the next project that has no sandbox yet.
@@ -162,14 +173,24 @@ export class SandboxPool {
     return usage !== undefined && usage.residentBytes > slot.startedResidentBytes + maxGrowthBytes
   }
 
-  /** Ends the used ones that were idle longest. */
-  private evictBeyondSize(): void {
+  /** Ends used ones, those that were idle longest first: beyond `keep`, or old and beyond `size`. */
+  private evict(): void {
+    clearTimeout(this.evictTimer)
     const idle = [...this.slots].filter(
       (slot) => slot.state === 'free' && slot.projectId !== undefined && slot.process.isAlive,
     )
     const busy = [...this.slots].filter((slot) => slot.state === 'busy').length
-    const excess = busy + idle.length - this.options.size
-    for (const slot of idle.slice(0, Math.max(0, excess))) void slot.process.kill()
+    const { size, keep = size } = this.options
+    const now = performance.now()
+    const beyondSize = idle.slice(0, Math.max(0, busy + idle.length - size))
+    const beyondKeep = Math.max(0, busy + idle.length - Math.max(size, keep))
+    for (const [index, slot] of beyondSize.entries()) {
+      const isOld = now - slot.idleSince >= maxIdleMs
+      if (index < beyondKeep || isOld) void slot.process.kill()
+    }
+    if (this.isStopped || beyondSize.length === 0) return
+    this.evictTimer = setTimeout(() => this.evict(), maxIdleMs / 2)
+    this.evictTimer.unref()
   }
 
   /** How many fresh ones to start so that `warm` are there, within `limit` processes. */
@@ -223,6 +244,7 @@ export class SandboxPool {
         projectId: undefined,
         state: 'free',
         jobs: 0,
+        idleSince: performance.now(),
       }
       this.slots.add(slot)
       process.setHolding(false)

@@ -70,7 +70,18 @@ describe('reuse', () => {
     await pidOf('c')
     await expect.poll(() => isProcessAlive(first)).toBe(false)
     expect(await pidOf('b')).toBe(second)
-    expect(pool.stats()).toMatchObject({ idle: 2, busy: 0 })
+    await expect.poll(() => pool.stats()).toMatchObject({ idle: 2, busy: 0 })
+  })
+
+  it('keeps more for a while, for projects that take turns', async () => {
+    await open({ size: 1, keep: 3, warm: 0 })
+    const first = await pidOf('a')
+    for (const project of ['b', 'c']) await pidOf(project)
+    expect(await pidOf('a')).toBe(first)
+    expect(pool.stats()).toMatchObject({ idle: 3, busy: 0 })
+    await pidOf('d')
+    await expect.poll(() => pool.stats()).toMatchObject({ idle: 3, busy: 0 })
+    expect(isProcessAlive(first)).toBe(true)
   })
 
   it('starts one more for a job that waits for another', async () => {
