@@ -3,6 +3,7 @@
  * it expects and, for a running job, by the lease token; zero rows changed is a normal outcome.
  */
 export { type BeatReply, type HeldLeases, beatExecutor } from './beat-executor.ts'
+export { admitJobs } from './admit-jobs.ts'
 export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
@@ -54,5 +55,6 @@ export { type ChooseParameters, type RetriedJob, retryJob } from './retry-job.ts
 export { type RetryOutcome, retryJobs } from './retry-jobs.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'
 export { deadAfterMs, sweepLostExecutors } from './sweep-lost-executors.ts'
+export { requestSlot, withdrawSlotRequest } from './take-slot.ts'
 export { type WaitOptions, waitForJob, waitForJobs } from './wait-for-jobs.ts'
 export { type JobChanges, watchJobs } from './watch-jobs.ts'
