@@ -149,8 +149,13 @@ begin
       and reasons ? new_jobs.analysis_id::text
       and job.id = new_jobs.id
       and job.ready;
+    -- A channel of its own, so that nobody looks for slots because of a job that needs none.
+    perform pg_notify('kiln_slots', '');
   end if;
-  perform pg_notify('kiln_jobs', '');
+  if reasons is null
+    or exists (select from new_jobs where ready and not reasons ? analysis_id::text) then
+    perform pg_notify('kiln_jobs', '');
+  end if;
   return null;
 end
 $$;
@@ -168,6 +173,7 @@ begin
     new.ready := false;
     new.waits_for_slot := true;
     new.waiting_reason := coalesce(new.waiting_reason, reason);
+    perform pg_notify('kiln_slots', '');
   end if;
   return new;
 end
@@ -289,7 +295,7 @@ begin
   where id in (select id from admitted);
 
   if exists (select from analysis_jobs where waits_for_slot and analysis_id = any (changed)) then
-    perform pg_notify('kiln_jobs', '');
+    perform pg_notify('kiln_slots', '');
   end if;
 end
 $$;
