@@ -129,6 +129,15 @@ create or replace function kiln_notify_jobs() returns trigger language plpgsql a
 declare
   reasons jsonb;
 begin
+  if exists (select from new_jobs where status = 'running') then
+    insert into analysis_leases (token, executor_id, job_ids)
+    select coalesce(job.lease_token, gen_random_uuid()), executor.id, array_agg(job.id)
+    from new_jobs job
+    left join analysis_executors executor on executor.id = job.executor_id
+    where job.status = 'running'
+    group by job.lease_token, executor.id
+    on conflict (token) do update set job_ids = analysis_leases.job_ids || excluded.job_ids;
+  end if;
   if not exists (select from new_jobs where ready) then
     return null;
   end if;
@@ -350,6 +359,15 @@ create or replace function kiln_notify_jobs() returns trigger language plpgsql a
 begin
   if exists (select from new_jobs where status = 'pending' and ready) then
     perform pg_notify('kiln_jobs', '');
+  end if;
+  if exists (select from new_jobs where status = 'running') then
+    insert into analysis_leases (token, executor_id, job_ids)
+    select coalesce(job.lease_token, gen_random_uuid()), executor.id, array_agg(job.id)
+    from new_jobs job
+    left join analysis_executors executor on executor.id = job.executor_id
+    where job.status = 'running'
+    group by job.lease_token, executor.id
+    on conflict (token) do update set job_ids = analysis_leases.job_ids || excluded.job_ids;
   end if;
   return null;
 end

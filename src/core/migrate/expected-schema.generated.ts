@@ -278,7 +278,7 @@ export const expectedSchema: Readonly<Record<string, string>> = {
   "function kiln_limit_reason": "c5e9e6d9bd79c7c86d9d46b3ad2466fb",
   "function kiln_lock_slots": "fc47a8e605b6938948763d5e86a6aa81",
   "function kiln_name_analysis": "cf68482d21541c92864c2d8a56d62d5f",
-  "function kiln_notify_jobs": "b684071db137a5e11260535bc6404e27",
+  "function kiln_notify_jobs": "886e3ebeafd33b74f49a9557131e8b98",
   "function kiln_number_version": "63564220aef52bb7ca2408ee69fd790f",
   "function kiln_read_limit": "4dbe1d840d5eabcef2e818e9a4a4dea6",
   "function kiln_wait_for_slot": "3d4329181e80a86e60e625297b6faa35",
