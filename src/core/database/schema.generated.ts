@@ -26,6 +26,7 @@ export interface Analyses {
   createdBy: string | null;
   id: Generated<string>;
   isActive: Generated<boolean>;
+  maxConcurrent: Generated<number | null>;
   metadata: Generated<Json>;
   name: string;
   projectId: Generated<string>;
@@ -158,6 +159,7 @@ export interface AnalysisJobs {
   executionTimeMs: number | null;
   executorId: string | null;
   handedBackCount: Generated<number>;
+  holdsSlot: Generated<boolean>;
   id: Generated<string>;
   idempotencyKey: string | null;
   leaseToken: string | null;
@@ -182,6 +184,7 @@ export interface AnalysisJobs {
   triggeredBy: Generated<string | null>;
   versionNumber: number | null;
   waitingReason: string | null;
+  waitsForSlot: Generated<boolean>;
 }
 
 export interface AnalysisLeases {
@@ -242,6 +245,12 @@ export interface AnalysisSchedules {
   updatedAt: Generated<string>;
 }
 
+export interface AnalysisSlotRequests {
+  analysisId: string;
+  askedAt: Generated<string>;
+  id: string;
+}
+
 export interface AnalysisVersions {
   analysisId: string;
   changeDescription: string | null;
@@ -259,6 +268,7 @@ export interface Projects {
   createdAt: Generated<string>;
   homeFolder: string | null;
   id: string;
+  maxConcurrent: number | null;
   name: string | null;
 }
 
@@ -279,6 +289,7 @@ export interface DB {
   analysisResultStorage: AnalysisResultStorage;
   analysisScheduleOccurrences: AnalysisScheduleOccurrences;
   analysisSchedules: AnalysisSchedules;
+  analysisSlotRequests: AnalysisSlotRequests;
   analysisVersions: AnalysisVersions;
   projects: Projects;
 }

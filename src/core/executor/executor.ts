@@ -25,6 +25,7 @@ import {
   processEntry,
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
+import { Admission } from './admission.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import type { JobEnd } from './job-end.ts'
 import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
@@ -80,6 +81,7 @@ export class Executor {
   private readonly promptQueries: Queries
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
+  private readonly admission: Admission
   private readonly meter = new ExecutorMeter()
   /** When it last beat, by the monotonic clock. */
   private lastBeatAt = 0
@@ -105,6 +107,7 @@ export class Executor {
     this.options = options
     this.promptQueries = promptQueries(context.database, turnLimitMs)
     this.versions = new VersionCache(context)
+    this.admission = new Admission(context, () => this.wakeUp.wake())
     this.batch = new OutcomeBatch(context.database.queries, this.leases)
   }
 
@@ -139,9 +142,8 @@ export class Executor {
       pool: context.database.pool,
       log: context.log,
       applicationName: 'kiln executor listener',
-      channels: ['kiln_jobs', 'kiln_cancel'],
-      onNotification: (channel) =>
-        channel === 'kiln_cancel' ? void this.beat() : this.wakeUp.wake(),
+      channels: ['kiln_jobs', 'kiln_slots', 'kiln_cancel'],
+      onNotification: (channel) => this.hear(channel),
     })
     const tidying = this.tidyUp()
     await Promise.all([starting, this.listener.start(), tidying]).catch((error: unknown) => {
@@ -153,6 +155,12 @@ export class Executor {
     })
     this.startedAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
+  }
+
+  private hear(channel: string): void {
+    if (channel === 'kiln_cancel') void this.beat()
+    else if (channel === 'kiln_slots') void this.admission.admit()
+    else this.wakeUp.wake()
   }
 
   private leaseEnvironment(): LeaseEnvironment {
@@ -190,8 +198,8 @@ export class Executor {
   /**
    * Inserts a job that is claimed from its first moment, and runs it.
    *
-   * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows, TERMINATED
-   * when this executor stops.
+   * @throws KilnError LIMITS_FULL when its analysis or project runs as many jobs as it may,
+   * TERMINATED when this executor stops.
    */
   async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
     const holder = await this.turns.take(async () => {
@@ -216,10 +224,13 @@ export class Executor {
     const { signal } = context
     const onAbort = () => this.wakeUp.wake()
     signal.addEventListener('abort', onAbort, { once: true })
+    // What began to wait while nobody was here.
+    void this.admission.admit()
     this.loop = new ClaimLoop({
       context,
       concurrency: this.options.concurrency,
       wakeUp: this.wakeUp,
+      admission: this.admission,
       isOpen: () => !this.isStopping && !this.isFencedOut && !signal.aborted,
       isDraining: () => this.isDraining,
       claim: (limit) => this.claim(limit),
@@ -240,6 +251,7 @@ export class Executor {
     const startedAt = this.context.clock.monotonic()
     const end = await holder.run(onScriptEnd)
     this.meter.jobEnded(end.status, this.context.clock.monotonic() - startedAt)
+    if (holder.holdsSlot) void this.admission.admit()
     return end
   }
 
@@ -284,6 +296,7 @@ export class Executor {
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
       await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
     }
+    await this.admission.whenIdle()
     // Before the row is closed: an ended executor's counters are not written any more.
     await this.meter.save(this.context.database.queries, this.id)
     await retireExecutor(this.context.database.queries, this.id)
@@ -367,6 +380,7 @@ export class Executor {
         holder.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
+      if (reply.hasWaitingJobs) void this.admission.admit()
       await this.meter.save(this.promptQueries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.

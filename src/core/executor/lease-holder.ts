@@ -83,6 +83,11 @@ export class LeaseHolder {
     return this.job.id
   }
 
+  /** Its end may let a job go that waits for a limit. */
+  get holdsSlot(): boolean {
+    return this.job.holdsSlot
+  }
+
   /** How long the claim has waited for its turn. */
   get ageMs(): number {
     return this.environment.context.clock.monotonic() - this.claimedAt

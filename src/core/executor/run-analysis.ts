@@ -41,14 +41,12 @@ export async function runAnalysis(context: Context, input: RunAnalysisInput): Pr
     await executor.start()
     context.signal.throwIfAborted()
     const { timeoutMs } = input
-    const { maxConcurrent } = analysis.definition ?? {}
     return await executor.runInserted(
       {
         analysisId: analysis.id,
         versionNumber: analysis.versionNumber,
         parameters: input.parameters,
         triggeredBy: input.triggeredBy,
-        ...(maxConcurrent === undefined ? {} : { maxConcurrent }),
       },
       {
         ...(timeoutMs === undefined ? {} : { timeoutMs }),

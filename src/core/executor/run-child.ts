@@ -1,14 +1,21 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { type RunnableAnalysis, findRunnable } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
-import { type ClaimedJob, cancelChildren } from '../jobs/index.ts'
+import { isKilnError } from '../errors/index.ts'
+import { type ClaimedJob, cancelChildren, requestSlot, withdrawSlotRequest } from '../jobs/index.ts'
+import { delay } from '../os/index.ts'
 import { HostFailure } from './host-failure.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { JobEnd } from './job-end.ts'
 
 /** Analyses that call analyses that call analyses: past this it is a mistake. */
 const maxDepth = 5
+
+/** Between looks for a slot: soon for a child that runs briefly, and cheap for one that waits. */
+const firstLookMs = 20
+const lookEveryMs = 500
 
 export interface ChildRunner {
   readonly context: Context
@@ -25,7 +32,9 @@ export interface ChildRequest {
 /**
  * Runs another analysis of the same project as a child job, on the same executor, and returns the
  * JSON text of its result. The child has a sandbox of its own beyond the executor's concurrency:
- * were it to wait for a free one, parents that fill them all would wait for ever.
+ * were it to wait for a free one, parents that fill them all would wait for ever. Under a limit of
+ * its analysis it waits for a slot, for as long as its parent may run; analyses do not call each
+ * other in circles, and so neither do they wait.
  */
 export async function runChild(
   { context, run }: ChildRunner,
@@ -42,13 +51,14 @@ export async function runChild(
   signal.throwIfAborted()
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    const end = await run({
+    const input = {
       analysisId: analysis.id,
       versionNumber: analysis.versionNumber,
       parameters,
       triggeredBy: 'analysis',
       parentJobId: parentJob.id,
-    })
+    }
+    const end = await runWithSlot(queries, input, run, signal)
     switch (end.status) {
       case 'completed':
         return end.resultText
@@ -59,6 +69,32 @@ export async function runChild(
     }
   } finally {
     signal.removeEventListener('abort', cancel)
+  }
+}
+
+/** Nobody tells when a slot is free: who frees it does not know who waits. */
+async function runWithSlot(
+  queries: Queries,
+  input: InsertedJob,
+  run: ChildRunner['run'],
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  const slotRequestId = randomUUID()
+  let hasAsked = false
+  try {
+    for (let waitMs = firstLookMs; ; waitMs = Math.min(2 * waitMs, lookEveryMs)) {
+      try {
+        return await run({ ...input, slotRequestId })
+      } catch (error) {
+        if (!isKilnError(error, 'LIMITS_FULL')) throw error
+      }
+      hasAsked = true
+      await requestSlot(queries, slotRequestId, input.analysisId)
+      await delay(waitMs, signal)
+    }
+  } finally {
+    // If we die before, it is void by itself a little later.
+    if (hasAsked) await withdrawSlotRequest(queries, slotRequestId).catch(() => undefined)
   }
 }
 

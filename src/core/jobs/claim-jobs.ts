@@ -22,6 +22,8 @@ export interface ClaimedJob {
   readonly analysisName: string
   readonly projectId: string
   readonly isActive: boolean
+  /** It runs under a limit: its end lets another go. */
+  readonly holdsSlot: boolean
 }
 
 /** Columns of a claimed `job` and its `analysis`, but for the token. */
@@ -32,7 +34,8 @@ export const claimedColumns = `
   job.scheduled_for as "scheduledFor", job.started_at as "startedAt",
   (extract(epoch from now() - greatest(job.run_at, job.created_at)) * 1000)::float8 as "waitMs",
   job.parent_job_id as "parentJobId", analysis.name as "analysisName",
-  analysis.project_id as "projectId", analysis.is_active as "isActive"
+  analysis.project_id as "projectId", analysis.is_active as "isActive",
+  job.holds_slot as "holdsSlot"
 `
 
 /**
@@ -84,7 +87,7 @@ const claim = prepare(
   )
   select id, "analysisId", "versionNumber", parameters, attempt, "lostCount", "handedBackCount",
     "triggeredBy", "idempotencyKey", "scheduledFor", "startedAt", "waitMs", "parentJobId",
-    "analysisName", "projectId", "isActive"
+    "analysisName", "projectId", "isActive", "holdsSlot"
   from claimed
   order by priority desc, run_at, id
 `,

@@ -3,6 +3,7 @@
  * it expects and, for a running job, by the lease token; zero rows changed is a normal outcome.
  */
 export { type BeatReply, type HeldLeases, beatExecutor } from './beat-executor.ts'
+export { admitJobs } from './admit-jobs.ts'
 export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
@@ -55,5 +56,6 @@ export { type RetryOutcome, retryJobs } from './retry-jobs.ts'
 export { type LostExecutor, LostExecutorWatch } from './lost-executor-watch.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'
 export { deadAfterMs, sweepLostExecutors } from './sweep-lost-executors.ts'
+export { requestSlot, withdrawSlotRequest } from './take-slot.ts'
 export { type WaitOptions, waitForJob, waitForJobs } from './wait-for-jobs.ts'
 export { type JobChanges, watchJobs } from './watch-jobs.ts'
