@@ -106,6 +106,7 @@ export const errorTable = {
   MIGRATION_IRREVERSIBLE: define(exitCodes.data, 'a migration has no down part'),
 
   // Analyses.
+  PROJECT_NOT_FOUND: define(exitCodes.notFound, 'there is no such project'),
   ANALYSIS_NOT_FOUND: define(exitCodes.notFound, 'there is no such analysis'),
   ANALYSIS_AMBIGUOUS: define(exitCodes.usage, 'several projects have an analysis of this name'),
   ANALYSIS_EXISTS: define(exitCodes.data, 'the project has an analysis of this name'),
