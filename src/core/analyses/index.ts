@@ -16,6 +16,8 @@ export type {
   ParameterType,
   ScriptProblem,
 } from './definition.ts'
+export { definitionJson } from './definition-json.ts'
+export { type VersionDifference, diffVersions } from './diff-versions.ts'
 export type { JsonRecord, JsonValue } from './json-value.ts'
 export {
   type CreateAnalysisInput,
@@ -38,6 +40,7 @@ export { type Inspector, openInspector } from './open-inspector.ts'
 export { parseParameterTexts } from './parse-parameter-texts.ts'
 export { type Moment, resolveRelativeDate } from './relative-date.ts'
 export { type ParameterProblem, resolveParameters } from './resolve-parameters.ts'
+export { type RestoreVersionInput, restoreVersion } from './restore-version.ts'
 export { storeDefinition } from './save-definition.ts'
 export { type ScriptFile, decodeScript, readScriptFile, scriptOf } from './script-file.ts'
 export {

@@ -71,6 +71,10 @@ function languageOfFile(filename: string): Language | undefined {
   }
 }
 
+/** What a stored script would be called as a file; TypeScript must be known as such. */
+export const scriptFilename = (name: string, language: Language | undefined): string =>
+  `${name}.${language === 'typescript' ? 'ts' : 'js'}`
+
 /** Whether a word of a command line names a file and not an analysis. */
 export function looksLikeFile(word: string): boolean {
   return word.includes('/') || languageOfFile(word) !== undefined

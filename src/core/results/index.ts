@@ -2,7 +2,6 @@
  * What jobs returned: inline in the job row, or a compressed file below the data folder with its
  * checksum. Reading gives the same JSON either way.
  */
-export type { JsonDifference } from './compare-json.ts'
 export { type ResultComparison, compareResults } from './compare-results.ts'
 export { readResult } from './read-result.ts'
 export {
