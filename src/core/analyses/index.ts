@@ -43,6 +43,7 @@ export { type ParameterProblem, resolveParameters } from './resolve-parameters.t
 export { type RestoreVersionInput, restoreVersion } from './restore-version.ts'
 export { storeDefinition } from './save-definition.ts'
 export { type ScriptFile, decodeScript, readScriptFile, scriptOf } from './script-file.ts'
+export { type SetActiveOutcome, setAnalysesActive } from './set-active.ts'
 export {
   type UpdateAnalysisInput,
   type UpdatedAnalysis,

@@ -110,6 +110,8 @@ export const errorTable = {
   ANALYSIS_AMBIGUOUS: define(exitCodes.usage, 'several projects have an analysis of this name'),
   ANALYSIS_EXISTS: define(exitCodes.data, 'the project has an analysis of this name'),
   ANALYSIS_INACTIVE: define(exitCodes.data, 'the analysis is disabled'),
+  ANALYSIS_IN_USE: define(exitCodes.data, 'other analyses declare the analysis'),
+  ANALYSIS_BUSY: define(exitCodes.temporary, 'jobs of the analysis are running', true),
   ANALYSIS_INVALID: define(exitCodes.no, 'the script is not a valid analysis'),
   VERSION_NOT_FOUND: define(exitCodes.notFound, 'the analysis has no such version'),
   PARAMETER_INVALID: define(exitCodes.data, 'a parameter is missing, unknown or of a wrong type'),

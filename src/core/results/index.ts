@@ -1,8 +1,10 @@
 /**
  * What jobs returned: inline in the job row, or a compressed file below the data folder with its
- * checksum. Reading gives the same JSON either way.
+ * checksum. Reading gives the same JSON either way; what is deleted takes its files along.
  */
 export { type ResultComparison, compareResults } from './compare-results.ts'
+export type { AnalysisBelongings } from './analysis-belongings.ts'
+export { type DeletionOutcome, deleteAnalyses, previewDeletion } from './delete-analyses.ts'
 export { readResult } from './read-result.ts'
 export {
   type StoredResult,
