@@ -13,6 +13,7 @@ export type {
   AnalysisDefinition,
   DatabaseMode,
   ParameterDefinition,
+  ParameterOption,
   ParameterType,
   ScriptProblem,
 } from './definition.ts'
@@ -37,6 +38,7 @@ export {
 export { type AnalysisFilter, type AnalysisPage, listAnalyses } from './list-analyses.ts'
 export { findRunnable, loadRunnable } from './load-runnable.ts'
 export { type Inspector, openInspector } from './open-inspector.ts'
+export { requireChoice, requireOptions, resolveForOptions } from './parameter-options.ts'
 export { parseParameterTexts } from './parse-parameter-texts.ts'
 export { type Moment, resolveRelativeDate } from './relative-date.ts'
 export { type ParameterProblem, resolveParameters } from './resolve-parameters.ts'

@@ -115,6 +115,7 @@ export const errorTable = {
   ANALYSIS_INVALID: define(exitCodes.no, 'the script is not a valid analysis'),
   VERSION_NOT_FOUND: define(exitCodes.notFound, 'the analysis has no such version'),
   PARAMETER_INVALID: define(exitCodes.data, 'a parameter is missing, unknown or of a wrong type'),
+  OPTIONS_FAILED: define(exitCodes.no, 'the script could not say the options of a parameter'),
   DEPENDENCY_MISSING: define(exitCodes.data, 'a declared datasource or analysis does not exist'),
   DEPENDENCY_CYCLE: define(exitCodes.data, 'analyses depend on each other in a circle'),
 

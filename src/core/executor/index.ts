@@ -3,6 +3,7 @@
  * what the script asks for, and writes the outcome. It alone holds credentials; it never loads
  * isolated-vm or DuckDB itself.
  */
+export { type AskOptionsInput, askOptions } from './ask-options.ts'
 export type { ExecutorActivity } from './activity.ts'
 export { Executor, type ExecutorOptions, type RunOptions, type ServeCounts } from './executor.ts'
 export type { JobEnd } from './job-end.ts'
