@@ -5,6 +5,7 @@
 export { type ResultComparison, compareResults } from './compare-results.ts'
 export type { AnalysisBelongings } from './analysis-belongings.ts'
 export { type DeletionOutcome, deleteAnalyses, previewDeletion } from './delete-analyses.ts'
+export { type ResultEntry, type ResultHistory, listResults } from './list-results.ts'
 export { readResult } from './read-result.ts'
 export {
   type StoredResult,
