@@ -1,7 +1,8 @@
 /**
- * What a script of Kiln sees, for editors and type checkers. In TypeScript:
+ * What a script of Kiln sees, for editors and type checkers. `kiln analysis init` puts this file
+ * beside a script. In TypeScript:
  *
- *     import type { Analysis } from '../types/analysis.d.ts'
+ *     import type { Analysis } from './.kiln/analysis.d.ts'
  *     export default { async run(ctx, params) { … } } satisfies Analysis
  *
  * in JavaScript a comment with the same type stands above the default export. Types are stripped

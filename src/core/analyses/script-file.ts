@@ -58,7 +58,8 @@ export function scriptOf({ content, filename }: ScriptFile): Script {
   return { source: content, filename, language: languageOfFile(filename) }
 }
 
-function languageOfFile(filename: string): Language | undefined {
+/** By the extension; undefined where it says nothing. */
+export function languageOfFile(filename: string): Language | undefined {
   switch (path.extname(filename).toLowerCase()) {
     case '.ts':
     case '.mts':

@@ -61,6 +61,7 @@ export const errorTable = {
   TOOL_MISSING: define(exitCodes.config, 'a program this command needs is not installed'),
   FILE_NOT_FOUND: define(exitCodes.notFound, 'a named file does not exist'),
   FILE_UNREADABLE: define(exitCodes.io, 'a file cannot be read'),
+  FILE_EXISTS: define(exitCodes.cannotCreate, 'a file that a command would write exists'),
   FILE_UNWRITABLE: define(exitCodes.cannotCreate, 'a file or folder cannot be created'),
   DISK_FULL: define(exitCodes.cannotCreate, 'no space is left on the device', true),
   PORT_IN_USE: define(exitCodes.temporary, 'another program listens on the port', true),
