@@ -17,6 +17,7 @@ export type {
   ParameterType,
   ScriptProblem,
 } from './definition.ts'
+export { type ProjectNames, projectNames } from './check-dependencies.ts'
 export { definitionJson } from './definition-json.ts'
 export { type VersionDifference, diffVersions } from './diff-versions.ts'
 export type { JsonRecord, JsonValue } from './json-value.ts'
@@ -52,5 +53,5 @@ export {
   type UpdatedAnalysis,
   updateAnalysis,
 } from './update-analysis.ts'
-export { type ScriptReport, validateScripts } from './validate-scripts.ts'
+export { type ScriptReport, type ValidateOptions, validateScripts } from './validate-scripts.ts'
 export { getVersion, listVersions } from './versions.ts'
