@@ -1,7 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { KilnError, errorCodeOf } from '../errors/index.ts'
-import { fileError, packageRoot, writeFileAtomically } from '../os/index.ts'
+import { KilnError } from '../errors/index.ts'
+import { fileError, packageRoot, writeFileAtomically, writeNewFile } from '../os/index.ts'
 import type { Language } from './analysis.ts'
 import { languageOfFile, titleOfFile } from './script-file.ts'
 import { scriptTemplate, typesPath } from './script-template.ts'
@@ -35,7 +35,7 @@ export async function initScript(input: InitScriptInput): Promise<InitializedScr
   const { force } = input
   const { filename, language } = nameOf(input)
   const script = scriptTemplate(language, titleOfFile(filename), filename)
-  await write(filename, script, force)
+  await writeNewFile(filename, script, { force, mode: 0o644 })
   const typesFilename = path.join(path.dirname(filename), typesPath)
   return { filename, language, typesFilename, types: await writeTypes(typesFilename, force) }
 }
@@ -59,22 +59,6 @@ function nameOf({ filename, language }: InitScriptInput): {
 
 const nameFor = (language: Language | undefined): string =>
   language === 'typescript' ? 'TypeScript' : 'JavaScript or TypeScript'
-
-async function write(file: string, content: string, force: boolean): Promise<void> {
-  if (force) {
-    await writeFileAtomically(file, content, 0o644)
-    return
-  }
-  try {
-    // In one step: a look before would miss a file that comes between.
-    await writeFile(file, content, { flag: 'wx', mode: 0o644 })
-  } catch (error) {
-    if (errorCodeOf(error) !== 'EEXIST') throw fileError(error, file)
-    throw new KilnError('FILE_EXISTS', `${file} exists`, {
-      hint: 'choose another name, or add --force to write over it',
-    })
-  }
-}
 
 async function writeTypes(file: string, force: boolean): Promise<InitializedScript['types']> {
   const types = await readFile(path.join(packageRoot(), 'types', 'analysis.d.ts'), 'utf8')

@@ -130,6 +130,7 @@ export const errorTable = {
   WAIT_TIMEOUT: define(exitCodes.waitTimeout, 'the time to wait ran out, the job goes on', true),
   LIMITS_FULL: define(exitCodes.temporary, 'a concurrency limit leaves no room now', true),
   RESULT_MISSING: define(exitCodes.data, 'the job has no result to compare'),
+  RESULT_NOT_ROWS: define(exitCodes.data, 'the result of the job is no table'),
   RESULT_UNAVAILABLE: define(exitCodes.io, 'the stored result cannot be read here'),
   EXECUTOR_NOT_FOUND: define(exitCodes.notFound, 'no running executor has this id or label'),
   SANDBOX_FAILED: define(exitCodes.software, 'a sandbox process does not start'),

@@ -5,8 +5,16 @@
 export { type ResultComparison, compareResults } from './compare-results.ts'
 export type { AnalysisBelongings } from './analysis-belongings.ts'
 export { type DeletionOutcome, deleteAnalyses, previewDeletion } from './delete-analyses.ts'
+export {
+  type ExportFormat,
+  type ExportOptions,
+  type ExportedRows,
+  exportFormats,
+  exportResult,
+} from './export-result.ts'
 export { type ResultEntry, type ResultHistory, listResults } from './list-results.ts'
 export { readResult } from './read-result.ts'
+export { type ResultRow, columnsOf, resultRows } from './result-rows.ts'
 export {
   type StoredResult,
   discardResult,
