@@ -5,6 +5,8 @@
  */
 export { type AskOptionsInput, askOptions } from './ask-options.ts'
 export type { ExecutorActivity } from './activity.ts'
-export { Executor, type ExecutorOptions, type RunOptions, type ServeCounts } from './executor.ts'
+export type { ServeCounts } from './claim-loop.ts'
+export { Executor, type ExecutorOptions, type RunOptions } from './executor.ts'
 export type { JobEnd } from './job-end.ts'
+export { type ScriptRunner, noOpRunner } from './script-runner.ts'
 export { type RunAnalysisInput, runAnalysis } from './run-analysis.ts'
