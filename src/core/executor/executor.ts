@@ -25,6 +25,7 @@ import {
   processEntry,
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
+import { ChildSlots } from './child-slots.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import type { JobEnd } from './job-end.ts'
 import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
@@ -158,6 +159,7 @@ export class Executor {
       versions: this.versions,
       onLogLine: this.options.onLogLine,
       runChild: (input) => this.runInserted(input),
+      childSlots: new ChildSlots(this.options.concurrency),
       onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
     }
   }
