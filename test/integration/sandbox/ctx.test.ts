@@ -238,6 +238,24 @@ describe('the log', () => {
     expect(resultOf(await ran)).toBe('begun')
   })
 
+  it('holds what was said right before a loop that nothing but a kill ends', async () => {
+    const end = new AbortController()
+    const said: string[] = []
+    const ran = await runScript(
+      pool,
+      body('for (let i = 0; i < 20; i++) ctx.log("line " + i)\nctx.log("last")\nfor (;;);'),
+      {
+        signal: end.signal,
+        onLog(lines) {
+          said.push(...lines.map(({ message }) => message))
+          if (said.includes('last')) end.abort(new Error('enough'))
+        },
+      },
+    )
+    expect(ran.outcome.status).toBe('aborted')
+    expect(said).toHaveLength(21)
+  })
+
   it('is bounded in lines, and says how many are missing', async () => {
     const ran = await runScript(
       pool,

@@ -25,8 +25,10 @@ it('lets as many run as a level has places, in order, and levels apart', async (
   await a?.done
   await settled()
   expect(begun).toEqual(['a', 'b', 'below', 'c'])
-  for (const one of [b, c, d, below]) one?.end()
-  await Promise.all([b, c, d, below].map((one) => one?.done))
+  for (const one of [b, c, d, below]) {
+    one?.end()
+    await one?.done
+  }
   expect(begun.at(-1)).toBe('d')
 })
 
