@@ -197,6 +197,12 @@ export const settingTable = {
     1000,
     'how often the queue is looked at without a notification',
   ),
+  maxExportRows: define(
+    'MAX_EXPORT_ROWS',
+    wholeNumber(1, 1_000_000_000),
+    100_000,
+    'most rows of an exported result',
+  ),
   queryTimeoutMs: define(
     'QUERY_TIMEOUT',
     time(1000, 'seconds', mostSeconds),

@@ -26,6 +26,7 @@ import {
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
+import { ChildSlots } from './child-slots.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import type { JobEnd } from './job-end.ts'
 import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
@@ -174,6 +175,7 @@ export class Executor {
       versions: this.versions,
       onLogLine: this.options.onLogLine,
       runChild: (input) => this.runInserted(input),
+      childSlots: new ChildSlots(this.options.concurrency),
       onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
     }
   }

@@ -3,6 +3,7 @@
  * what the script asks for, and writes the outcome. It alone holds credentials; it never loads
  * isolated-vm or DuckDB itself.
  */
+export { type AskOptionsInput, askOptions } from './ask-options.ts'
 export type { ExecutorActivity } from './activity.ts'
 export type { ServeCounts } from './claim-loop.ts'
 export { Executor, type ExecutorOptions, type RunOptions } from './executor.ts'

@@ -27,6 +27,7 @@ export { type JobAttempt, getJob, listAttempts } from './get-job.ts'
 export { getProject } from './get-project.ts'
 export { handBackJobs } from './hand-back-jobs.ts'
 export { type ClaimedJobInput, insertClaimedJob } from './insert-claimed-job.ts'
+export { decodeJobCursor, encodeJobCursor } from './job-cursor.ts'
 export { isJobId } from './job-id.ts'
 export { type Job, type JobStatus, type JobSummary, finalStatuses, jobStatuses } from './job.ts'
 export {

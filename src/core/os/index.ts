@@ -13,6 +13,7 @@ export {
   fileExists,
   syncFolder,
   writeFileAtomically,
+  writeNewFile,
 } from './files.ts'
 export { type Release, tryTakeTurn } from './machine-turn.ts'
 export { packageRoot, processEntry } from './package-root.ts'
