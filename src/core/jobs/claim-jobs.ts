@@ -14,6 +14,8 @@ export interface ClaimedJob {
   readonly triggeredBy: string
   readonly idempotencyKey: string | null
   readonly scheduledFor: string | null
+  /** In which relative dates are meant; null: the job is of no schedule. */
+  readonly scheduleTimezone: string | null
   readonly startedAt: string
   /** Since when it might have run. */
   readonly dueAt: string
@@ -27,7 +29,8 @@ export interface ClaimedJob {
 export const claimedColumns = sql`
   job.id, job.analysis_id, job.version_number, job.parameters, job.lease_token, job.attempt,
   job.lost_count, job.handed_back_count,
-  job.triggered_by, job.idempotency_key, job.scheduled_for, job.started_at,
+  job.triggered_by, job.idempotency_key, job.scheduled_for, job.schedule_timezone,
+  job.started_at,
   greatest(job.run_at, job.created_at) as due_at, job.parent_job_id,
   analysis.name as analysis_name, analysis.project_id, analysis.is_active
 `

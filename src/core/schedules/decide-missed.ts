@@ -1,5 +1,5 @@
 import { formatDuration } from '../units/index.ts'
-import { type Decision, graceMs, noRun } from './decide.ts'
+import { type Decision, graceMs, noRun } from './decision.ts'
 import type { DueSchedule } from './due-schedule.ts'
 
 /** An occurrence that shall run, unless an earlier run is in its way. */
@@ -64,7 +64,11 @@ export function decideMissed(
           : tooOld
       return {
         toFire: [
-          ...caughtUp.map((instant) => ({ ...plain(instant), missedCount: 1, missedFromMs: instant })),
+          ...caughtUp.map((instant) => ({
+            ...plain(instant),
+            missedCount: 1,
+            missedFromMs: instant,
+          })),
           ...inTime,
         ],
         dropped: left.length > 0 ? [noRun('missed', left, reason, left.length + uncounted)] : [],

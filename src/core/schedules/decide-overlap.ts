@@ -1,6 +1,6 @@
 import type { ActiveRuns } from './active-runs.ts'
 import type { Candidate } from './decide-missed.ts'
-import type { Decision } from './decide.ts'
+import type { Decision } from './decision.ts'
 import type { DueSchedule } from './due-schedule.ts'
 
 /** Runs that may wait for each other; more is a schedule that cannot keep up. */
@@ -81,6 +81,9 @@ function fire(candidate: OverlapInput['candidates'][number], isWaiting: boolean)
   }
 }
 
-function refuse({ scheduledForMs, missedCount, missedFromMs }: Candidate, reason: string): Decision {
+function refuse(
+  { scheduledForMs, missedCount, missedFromMs }: Candidate,
+  reason: string,
+): Decision {
   return { scheduledForMs, decision: 'skipped', reason, missedCount, missedFromMs, job: null }
 }

@@ -1,28 +1,12 @@
 import { parseRule, zoneOffsets } from '../cron/index.ts'
 import { messageOf } from '../errors/index.ts'
 import type { ActiveRuns } from './active-runs.ts'
+import { type Decision, noRun } from './decision.ts'
 import { decideMissed } from './decide-missed.ts'
 import { decideOverlap } from './decide-overlap.ts'
 import { type DueOccurrences, dueOccurrences } from './due-occurrences.ts'
 import type { DueSchedule } from './due-schedule.ts'
 import { jitterOf } from './jitter.ts'
-import type { OccurrenceDecision } from './schedule.ts'
-
-/** What becomes of one occurrence. */
-export interface Decision {
-  readonly scheduledForMs: number
-  readonly decision: OccurrenceDecision
-  readonly reason: string | null
-  /** Occurrences that this one stands for because nobody fired them in time; 0: it was in time. */
-  readonly missedCount: number
-  readonly missedFromMs: number | null
-  /** The job to make, if any. */
-  readonly job: {
-    readonly runAtMs: number
-    /** It waits for an earlier run. */
-    readonly isWaiting: boolean
-  } | null
-}
 
 /** What becomes of a schedule that was due. */
 export interface Verdict {
@@ -43,13 +27,11 @@ export interface DecisionInput {
   readonly isFailing: boolean
 }
 
-/** Later than so much is missed, not late: a restart or a busy database is no outage. */
-export const graceMs = 60_000
-
 /** Decides on all occurrences of a due schedule up to now. Pure. */
 export function decide(schedule: DueSchedule, input: DecisionInput): Verdict {
   const { due, ruleError } = readDue(schedule, input.nowMs)
-  const last = schedule.lastScheduledFor === null ? -Infinity : Date.parse(schedule.lastScheduledFor)
+  const last =
+    schedule.lastScheduledFor === null ? -Infinity : Date.parse(schedule.lastScheduledFor)
   // Never back behind what was decided on, whatever happened to the clock or the row.
   const instants = due.instants.filter((instant) => instant > last)
   const verdict = {
@@ -85,7 +67,10 @@ function readDue(
   const firstMs = Date.parse(schedule.nextRunAt)
   try {
     const rule = parseRule(schedule.cronExpression)
-    return { due: dueOccurrences(rule, zoneOffsets(schedule.timezone), firstMs, nowMs), ruleError: null }
+    return {
+      due: dueOccurrences(rule, zoneOffsets(schedule.timezone), firstMs, nowMs),
+      ruleError: null,
+    }
   } catch (error) {
     // What was computed while the rule could be followed is fired; what comes next is open.
     return { due: { instants: [firstMs], count: 1, next: undefined }, ruleError: messageOf(error) }
@@ -95,21 +80,4 @@ function readDue(
 function refusalOf(schedule: DueSchedule, { isFailing }: DecisionInput): string | null {
   if (!schedule.isAnalysisActive) return `the analysis "${schedule.analysisName}" is disabled`
   return isFailing ? `paused: ${schedule.pauseAfterFailures} runs in a row failed` : null
-}
-
-/** One row for occurrences that do not run: the last of them, with how many it stands for. */
-export function noRun(
-  decision: 'skipped' | 'missed',
-  instants: readonly number[],
-  reason: string,
-  count = instants.length,
-): Decision {
-  return {
-    scheduledForMs: instants.at(-1) ?? 0,
-    decision,
-    reason,
-    missedCount: decision === 'missed' || count > 1 ? count : 0,
-    missedFromMs: decision === 'missed' || count > 1 ? (instants[0] ?? null) : null,
-    job: null,
-  }
 }

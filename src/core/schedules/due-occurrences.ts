@@ -44,7 +44,8 @@ function latest(
   nowMs: number,
   counted: readonly number[],
 ): DueOccurrences {
-  let [reachMs, instants] = [60_000, [] as number[]]
+  const instants: number[] = []
+  let reachMs = 60_000
   let next: number | undefined
   while (instants.length === 0) {
     next = nextOccurrence(rule, zone, nowMs - reachMs)?.atMs

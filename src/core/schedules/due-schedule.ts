@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
 import type { MissedPolicy, OverlapPolicy } from './schedule.ts'
 
@@ -45,4 +46,29 @@ export async function lockDueSchedules(
     for no key update of schedule skip locked
   `.execute(transaction)
   return rows
+}
+
+/**
+ * Takes the schedule that is due longest out of the way, with the error that firing it gave; it is
+ * tried again after a few minutes. Returns its id, if there is one.
+ */
+export async function setAsideFirstDue(
+  { database }: Pick<Context, 'database'>,
+  error: string,
+): Promise<string | undefined> {
+  const { rows } = await sql<{ id: string }>`
+    update analysis_schedules
+    set next_run_at = null, rule_error = ${error}, rule_error_at = now()
+    where id = (
+      select id
+      from analysis_schedules
+      where enabled
+        and next_run_at <= now()
+      order by next_run_at
+      limit 1
+      for no key update skip locked
+    )
+    returning id
+  `.execute(database.queries)
+  return rows[0]?.id
 }

@@ -22,3 +22,17 @@ export { deleteSchedule, disableSchedule, enableSchedule } from './switch-schedu
 export { type FireOptions, type FiredBatch, fireDueSchedules } from './fire-due-schedules.ts'
 export { type ScheduleOutlook, lookAtSchedules } from './look-at-schedules.ts'
 export { type PlanOptions, forgetOutdatedRuns, planNextRuns } from './plan-next-runs.ts'
+export { setAsideFirstDue } from './due-schedule.ts'
+export {
+  type Backfill,
+  type BackfillInput,
+  type BackfillItem,
+  backfillSchedule,
+} from './backfill-schedule.ts'
+export {
+  type OccurrenceFilter,
+  type OccurrencePage,
+  type OccurrenceRecord,
+  listOccurrences,
+} from './list-occurrences.ts'
+export { type TriggeredRun, triggerSchedule } from './trigger-schedule.ts'

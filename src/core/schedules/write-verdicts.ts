@@ -11,7 +11,8 @@ export interface JudgedSchedule {
   readonly verdict: Verdict
 }
 
-const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
+const instant = (ms: number | null): string | null =>
+  ms === null ? null : new Date(ms).toISOString()
 
 /**
  * Writes what was decided in one statement: occurrences, their jobs, and the schedules moved on. An
