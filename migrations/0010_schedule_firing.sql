@@ -33,8 +33,30 @@ create index kiln_analysis_schedule_occurrences_missed
 -- In which zone a scheduled job's relative dates are meant.
 alter table analysis_jobs add column schedule_timezone text;
 
-create index kiln_analysis_jobs_schedule_active on analysis_jobs (schedule_id)
-  where schedule_id is not null and status in ('pending', 'running');
+-- Runs of schedules that have not ended. A table of its own, since an index over the jobs would name
+-- their status, and then the end of each job would have to write to indexes.
+create table analysis_schedule_runs (
+  job_id uuid primary key references analysis_jobs (id) on delete cascade,
+  schedule_id uuid not null references analysis_schedules (id) on delete cascade
+);
+
+create index kiln_analysis_schedule_runs_schedule on analysis_schedule_runs (schedule_id);
+
+create function kiln_begin_run() returns trigger language plpgsql as $$
+begin
+  insert into analysis_schedule_runs (job_id, schedule_id) values (new.id, new.schedule_id);
+  return null;
+end
+$$;
+
+-- Backfilled runs stand beside and hold up nobody.
+create trigger kiln_analysis_jobs_5_begin_run after insert on analysis_jobs
+  for each row when (
+    new.schedule_id is not null
+    and new.status in ('pending', 'running')
+    and new.triggered_by <> 'backfill'
+  )
+  execute function kiln_begin_run();
 
 -- An edit of the rule, or a schedule that is enabled again, is planned anew: next_run_at becomes
 -- null, which means "to be computed", unless the same update gives another.
@@ -92,7 +114,7 @@ create trigger kiln_analysis_schedules_3_notify_update
 -- Runs that were queued wait for each other: the end of one lets the next go. The lock of the
 -- schedule's row is the one that firing takes, so that a run which is put in the queue at this moment
 -- is seen. Not for cancel-other: firing it locks job rows, and each would wait for the other.
-create function kiln_release_next_run() returns trigger language plpgsql as $$
+create function kiln_end_run() returns trigger language plpgsql as $$
 declare
   next_id uuid;
 begin
@@ -100,59 +122,48 @@ begin
   where id = old.schedule_id
     and (overlap_policy = 'queue' or (overlap_policy = 'skip' and missed_policy = 'all'))
   for no key update;
-  if not exists (
-    select from analysis_jobs
-    where schedule_id = old.schedule_id
-      and status = 'pending'
-      and waiting_reason = 'an earlier run of its schedule'
-  ) or exists (
-    select from analysis_jobs
-    where schedule_id = old.schedule_id
-      and status in ('pending', 'running')
-      and (ready or waiting_reason is distinct from 'an earlier run of its schedule')
-      and triggered_by <> 'backfill'
-  ) then
-    return null;
-  end if;
+  delete from analysis_schedule_runs where job_id = old.id;
+  select job.id
+    into next_id
+    from analysis_schedule_runs run
+    join analysis_jobs job on job.id = run.job_id
+    where run.schedule_id = old.schedule_id
+    order by job.waiting_reason is not distinct from 'an earlier run of its schedule',
+      job.scheduled_for
+    limit 1;
+  -- The first of them waits: no other run is in its way.
   update analysis_jobs
   set ready = true, waiting_reason = null
-  where id = (
-    select id
-    from analysis_jobs
-    where schedule_id = old.schedule_id
-      and status = 'pending'
-      and not ready
-      and waiting_reason = 'an earlier run of its schedule'
-    order by scheduled_for
-    limit 1
-  )
-  returning id into next_id;
-  if next_id is not null then
+  where id = next_id
+    and status = 'pending'
+    and waiting_reason = 'an earlier run of its schedule';
+  if found then
     perform pg_notify('kiln_jobs', '');
   end if;
   return null;
 end
 $$;
 
-create trigger kiln_analysis_jobs_4_release after update of status on analysis_jobs
+create trigger kiln_analysis_jobs_6_end_run after update of status on analysis_jobs
   for each row when (
     old.schedule_id is not null
     and old.status in ('pending', 'running')
     and new.status in ('completed', 'failed', 'cancelled')
   )
-  execute function kiln_release_next_run();
-create trigger kiln_analysis_jobs_5_release after delete on analysis_jobs
+  execute function kiln_end_run();
+create trigger kiln_analysis_jobs_7_delete_run after delete on analysis_jobs
   for each row when (old.schedule_id is not null and old.status in ('pending', 'running'))
-  execute function kiln_release_next_run();
+  execute function kiln_end_run();
 
 -- migrate:down
-drop trigger kiln_analysis_jobs_4_release on analysis_jobs;
-drop trigger kiln_analysis_jobs_5_release on analysis_jobs;
+drop trigger kiln_analysis_jobs_5_begin_run on analysis_jobs;
+drop trigger kiln_analysis_jobs_6_end_run on analysis_jobs;
+drop trigger kiln_analysis_jobs_7_delete_run on analysis_jobs;
 drop trigger kiln_analysis_schedules_1_edit on analysis_schedules;
 drop trigger kiln_analysis_schedules_2_notify_insert on analysis_schedules;
 drop trigger kiln_analysis_schedules_3_notify_update on analysis_schedules;
-drop function kiln_edit_schedule, kiln_notify_schedules, kiln_release_next_run;
-drop index kiln_analysis_jobs_schedule_active;
+drop function kiln_edit_schedule, kiln_notify_schedules, kiln_begin_run, kiln_end_run;
+drop table analysis_schedule_runs;
 alter table analysis_jobs drop column schedule_timezone;
 drop index kiln_analysis_schedule_occurrences_missed;
 alter table analysis_schedule_occurrences drop column missed_from, drop column revision;

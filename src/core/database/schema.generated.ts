@@ -119,10 +119,10 @@ export interface AnalysisJobAttempts {
   errorMessage: string | null;
   executorId: string | null;
   executorLabel: string | null;
-  finishedAt: Generated<string>;
-  jobId: string;
-  number: number;
-  outcome: string;
+  finishedAt: string | null;
+  jobId: string | null;
+  number: number | null;
+  outcome: string | null;
   startedAt: string | null;
 }
 
@@ -133,6 +133,18 @@ export interface AnalysisJobLogs {
   lineNumber: number;
   loggedAt: Generated<string>;
   message: string;
+}
+
+export interface AnalysisJobPastAttempts {
+  errorCode: string | null;
+  errorMessage: string | null;
+  executorId: string | null;
+  executorLabel: string | null;
+  finishedAt: Generated<string>;
+  jobId: string;
+  number: number;
+  outcome: string;
+  startedAt: string | null;
 }
 
 export interface AnalysisJobs {
@@ -173,6 +185,13 @@ export interface AnalysisJobs {
   waitingReason: string | null;
 }
 
+export interface AnalysisLeases {
+  claimedAt: Generated<string>;
+  executorId: string | null;
+  jobIds: string[];
+  token: string;
+}
+
 export interface AnalysisMetadata {
   analysisId: string;
   key: string;
@@ -201,6 +220,11 @@ export interface AnalysisScheduleOccurrences {
   reason: string | null;
   revision: number | null;
   scheduledFor: string;
+  scheduleId: string;
+}
+
+export interface AnalysisScheduleRuns {
+  jobId: string;
   scheduleId: string;
 }
 
@@ -265,10 +289,13 @@ export interface DB {
   analysisExecutors: AnalysisExecutors;
   analysisJobAttempts: AnalysisJobAttempts;
   analysisJobLogs: AnalysisJobLogs;
+  analysisJobPastAttempts: AnalysisJobPastAttempts;
   analysisJobs: AnalysisJobs;
+  analysisLeases: AnalysisLeases;
   analysisMetadata: AnalysisMetadata;
   analysisResultStorage: AnalysisResultStorage;
   analysisScheduleOccurrences: AnalysisScheduleOccurrences;
+  analysisScheduleRuns: AnalysisScheduleRuns;
   analysisSchedules: AnalysisSchedules;
   analysisVersions: AnalysisVersions;
   projects: Projects;

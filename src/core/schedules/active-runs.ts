@@ -19,15 +19,14 @@ export async function findActiveRuns(
 ): Promise<ReadonlyMap<string, ActiveRuns>> {
   if (scheduleIds.length === 0) return new Map()
   const { rows } = await sql<ActiveRuns & { scheduleId: string }>`
-    select schedule_id,
-      array_agg(id::text order by created_at)
-        filter (where waiting_reason is distinct from ${waitingForEarlierRun}) as job_ids,
-      count(*) filter (where waiting_reason = ${waitingForEarlierRun})::integer as waiting
-    from analysis_jobs
-    where schedule_id = any(${scheduleIds as string[]}::uuid[])
-      and status in ('pending', 'running')
-      and triggered_by <> 'backfill'
-    group by schedule_id
+    select run.schedule_id,
+      array_agg(job.id::text order by job.created_at)
+        filter (where job.waiting_reason is distinct from ${waitingForEarlierRun}) as job_ids,
+      count(*) filter (where job.waiting_reason = ${waitingForEarlierRun})::integer as waiting
+    from analysis_schedule_runs run
+    join analysis_jobs job on job.id = run.job_id
+    where run.schedule_id = any(${scheduleIds as string[]}::uuid[])
+    group by run.schedule_id
   `.execute(transaction)
   return new Map(
     rows.map(({ scheduleId, jobIds, waiting }) => [scheduleId, { jobIds: jobIds ?? [], waiting }]),
