@@ -283,9 +283,9 @@ describe('a run that meets an earlier one', () => {
     const ready = async () => (await readOccurrences(pool(), id)).map((one) => one.ready)
     expect(await ready()).toEqual([true, false, false])
     await endJobs('failed')
-    expect(await ready()).toEqual([true, true, false])
+    expect(await ready()).toEqual([false, true, false])
     await pool().query(`delete from analysis_jobs where status = 'pending' and ready`)
-    expect(await ready()).toEqual([true, null, true])
+    expect(await ready()).toEqual([false, null, true])
   })
 
   it('cancels it', async () => {
