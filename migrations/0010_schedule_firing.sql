@@ -33,30 +33,21 @@ create index kiln_analysis_schedule_occurrences_missed
 -- In which zone a scheduled job's relative dates are meant.
 alter table analysis_jobs add column schedule_timezone text;
 
--- Runs of schedules that have not ended. A table of its own, since an index over the jobs would name
--- their status, and then the end of each job would have to write to indexes.
+-- Runs of schedules that have not ended; backfilled ones stand beside and are not among them. A table
+-- of its own, since an index over the jobs would name their status, and then the end of each job
+-- would have to write to indexes. A job that is gone does not count, so nothing refers to the jobs:
+-- checking that costs firing more than the row itself.
 create table analysis_schedule_runs (
-  job_id uuid primary key references analysis_jobs (id) on delete cascade,
+  job_id uuid primary key,
   schedule_id uuid not null references analysis_schedules (id) on delete cascade
 );
 
 create index kiln_analysis_schedule_runs_schedule on analysis_schedule_runs (schedule_id);
 
-create function kiln_begin_run() returns trigger language plpgsql as $$
-begin
-  insert into analysis_schedule_runs (job_id, schedule_id) values (new.id, new.schedule_id);
-  return null;
-end
-$$;
-
--- Backfilled runs stand beside and hold up nobody.
-create trigger kiln_analysis_jobs_5_begin_run after insert on analysis_jobs
-  for each row when (
-    new.schedule_id is not null
-    and new.status in ('pending', 'running')
-    and new.triggered_by <> 'backfill'
-  )
-  execute function kiln_begin_run();
+-- For the same reason; and the history still names a job that cleanup has deleted.
+alter table analysis_schedule_occurrences
+  drop constraint analysis_schedule_occurrences_job_id_fkey;
+drop index kiln_analysis_schedule_occurrences_job;
 
 -- An edit of the rule, or a schedule that is enabled again, is planned anew: next_run_at becomes
 -- null, which means "to be computed", unless the same update gives another.
@@ -144,25 +135,32 @@ begin
 end
 $$;
 
-create trigger kiln_analysis_jobs_6_end_run after update of status on analysis_jobs
+create trigger kiln_analysis_jobs_5_end_run after update of status on analysis_jobs
   for each row when (
     old.schedule_id is not null
     and old.status in ('pending', 'running')
     and new.status in ('completed', 'failed', 'cancelled')
   )
   execute function kiln_end_run();
-create trigger kiln_analysis_jobs_7_delete_run after delete on analysis_jobs
+create trigger kiln_analysis_jobs_6_delete_run after delete on analysis_jobs
   for each row when (old.schedule_id is not null and old.status in ('pending', 'running'))
   execute function kiln_end_run();
 
 -- migrate:down
-drop trigger kiln_analysis_jobs_5_begin_run on analysis_jobs;
-drop trigger kiln_analysis_jobs_6_end_run on analysis_jobs;
-drop trigger kiln_analysis_jobs_7_delete_run on analysis_jobs;
+drop trigger kiln_analysis_jobs_5_end_run on analysis_jobs;
+drop trigger kiln_analysis_jobs_6_delete_run on analysis_jobs;
 drop trigger kiln_analysis_schedules_1_edit on analysis_schedules;
 drop trigger kiln_analysis_schedules_2_notify_insert on analysis_schedules;
 drop trigger kiln_analysis_schedules_3_notify_update on analysis_schedules;
-drop function kiln_edit_schedule, kiln_notify_schedules, kiln_begin_run, kiln_end_run;
+drop function kiln_edit_schedule, kiln_notify_schedules, kiln_end_run;
+update analysis_schedule_occurrences set job_id = null
+where job_id is not null
+  and job_id not in (select id from analysis_jobs);
+alter table analysis_schedule_occurrences
+  add constraint analysis_schedule_occurrences_job_id_fkey
+  foreign key (job_id) references analysis_jobs (id) on delete set null;
+create index kiln_analysis_schedule_occurrences_job on analysis_schedule_occurrences (job_id)
+  where job_id is not null;
 drop table analysis_schedule_runs;
 alter table analysis_jobs drop column schedule_timezone;
 drop index kiln_analysis_schedule_occurrences_missed;

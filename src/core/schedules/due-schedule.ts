@@ -21,6 +21,8 @@ export interface DueSchedule {
   readonly pauseAfterFailures: number | null
   readonly resumedAt: string | null
   readonly revision: number
+  /** JSON of the parameters, not parsed: it goes into the job as it is. */
+  readonly parametersText: string
 }
 
 /**
@@ -36,7 +38,8 @@ export async function lockDueSchedules(
       analysis.is_active as is_analysis_active, schedule.cron_expression, schedule.timezone,
       schedule.next_run_at, schedule.last_scheduled_for, schedule.missed_policy,
       schedule.overlap_policy, schedule.catch_up_window_ms, schedule.jitter_ms,
-      schedule.pause_after_failures, schedule.resumed_at, schedule.revision
+      schedule.pause_after_failures, schedule.resumed_at, schedule.revision,
+      schedule.parameters::text as parameters_text
     from analysis_schedules schedule
     join analyses analysis on analysis.id = schedule.analysis_id
     where schedule.enabled

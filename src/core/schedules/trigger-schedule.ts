@@ -39,6 +39,10 @@ export async function triggerSchedule(
       })
       .returning('id')
       .executeTakeFirstOrThrow()
+    await transaction
+      .insertInto('analysisScheduleRuns')
+      .values({ jobId: id, scheduleId: schedule.id })
+      .execute()
     await recordAudit(transaction, context.operator, {
       action: 'schedule.trigger',
       targetType: 'schedule',

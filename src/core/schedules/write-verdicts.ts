@@ -39,12 +39,15 @@ export async function writeVerdicts(
         ${decisions.map(({ missedCount }) => missedCount)}::integer[],
         ${decisions.map(({ missedFromMs }) => instant(missedFromMs))}::timestamptz[],
         ${decisions.map(({ schedule }) => schedule.revision)}::integer[],
+        ${decisions.map(({ schedule }) => schedule.analysisId)}::uuid[],
+        ${decisions.map(({ schedule }) => schedule.timezone)}::text[],
+        ${decisions.map(({ schedule }) => schedule.parametersText)}::jsonb[],
         ${decisions.map(({ job }) => (job ? randomUUID() : null))}::uuid[],
         ${decisions.map(({ job }) => instant(job?.runAtMs ?? null))}::timestamptz[],
         ${decisions.map(({ job }) => job?.isWaiting ?? null)}::boolean[]
       ) as decision (
-        schedule_id, scheduled_for, decision, reason, missed_count, missed_from, revision, job_id,
-        run_at, is_waiting
+        schedule_id, scheduled_for, decision, reason, missed_count, missed_from, revision,
+        analysis_id, timezone, parameters, job_id, run_at, is_waiting
       )
     ),
     moved as (
@@ -70,14 +73,18 @@ export async function writeVerdicts(
       insert into analysis_jobs
         (id, analysis_id, parameters, triggered_by, schedule_id, scheduled_for, schedule_timezone,
           run_at, ready, waiting_reason)
-      select decision.job_id, schedule.analysis_id, schedule.parameters, 'schedule', schedule.id,
-        decision.scheduled_for, schedule.timezone, decision.run_at, not decision.is_waiting,
-        case when decision.is_waiting then ${waitingForEarlierRun} end
+      select decision.job_id, decision.analysis_id, decision.parameters, 'schedule',
+        decision.schedule_id, decision.scheduled_for, decision.timezone, decision.run_at,
+        not decision.is_waiting, case when decision.is_waiting then ${waitingForEarlierRun} end
       from decision
       -- Only where the occurrence is new: this is what makes it run once.
       join occurrence on occurrence.job_id = decision.job_id
-      join analysis_schedules schedule on schedule.id = decision.schedule_id
-      returning id
+      returning id, schedule_id
+    ),
+    run as (
+      insert into analysis_schedule_runs (job_id, schedule_id)
+      select id, schedule_id
+      from job
     ),
     schedule as (
       update analysis_schedules schedule
@@ -94,6 +101,8 @@ export async function writeVerdicts(
         zone_data = ${zoneDataVersion}
       from moved
       where schedule.id = moved.schedule_id
+        -- Says the same once more, so that the index is used and not the whole table read.
+        and schedule.id = any(${judged.map(({ schedule }) => schedule.id)}::uuid[])
     )
     select count(*)::integer as jobs
     from job

@@ -19,6 +19,7 @@ const hourly: DueSchedule = {
   pauseAfterFailures: null,
   resumedAt: null,
   revision: 1,
+  parametersText: '{}',
 }
 
 function decideAt(
