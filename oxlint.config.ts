@@ -7,7 +7,7 @@ import { defineConfig } from 'oxlint'
 /** Core's modules from the ground up (docs/architecture.md). */
 const layers = [
   ['errors', 'units', 'config', 'log', 'os'],
-  ['database'],
+  ['database', 'cron'],
   ['audit', 'metrics', 'duckdb'],
   ['migrate'],
   ['analyses'],
@@ -41,6 +41,8 @@ const packageHomes: Record<string, string> = {
   '@duckdb/node-api': 'duckdb',
   pino: 'log',
   'prom-client': 'metrics',
+  'cron-parser': 'cron',
+  cronstrue: 'cron',
 }
 
 const coreIsLibrary = {

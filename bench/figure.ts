@@ -8,9 +8,10 @@ export interface Figure {
   /** Name, unique over all figures, such as `startup: kiln --version`. */
   readonly figure: string
   /** Of `ours` and `peer`; the printed fields end with it: `ours_ms`, `peer_rows_per_s`. */
-  readonly unit: 'ms' | 'rows_per_s' | 'jobs_per_s'
+  readonly unit: 'ms' | 'rows_per_s' | 'jobs_per_s' | 'fires_per_s'
   readonly ours: number
-  readonly peer: number
+  /** Undefined: nobody else does it; the limit is one of `ours` itself. */
+  readonly peer?: number
   /** What `ours / peer` has to keep: `atMost` for times, `atLeast` for rates. */
   readonly limit: { readonly atMost: number } | { readonly atLeast: number }
   /** Programs that were measured, by name. */
@@ -46,7 +47,7 @@ export async function interleave<Side extends string>(
   return samples
 }
 
-export const ratioOf = (figure: Figure): number => figure.ours / figure.peer
+export const ratioOf = (figure: Figure): number => figure.ours / (figure.peer ?? 1)
 
 export function isKept(figure: Figure): boolean {
   const ratio = ratioOf(figure)
@@ -59,8 +60,9 @@ export function figureLine(figure: Figure): string {
   return JSON.stringify({
     figure: figure.figure,
     [`ours_${unit}`]: round(figure.ours),
-    [`peer_${unit}`]: round(figure.peer),
-    ratio: round(ratioOf(figure)),
+    ...(figure.peer === undefined
+      ? {}
+      : { [`peer_${unit}`]: round(figure.peer), ratio: round(ratioOf(figure)) }),
     limit: 'atMost' in limit ? `at most ${limit.atMost}` : `at least ${limit.atLeast}`,
     kept: isKept(figure),
     versions: { node: process.versions.node, ...figure.versions },

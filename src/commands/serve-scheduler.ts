@@ -4,7 +4,8 @@ import type { Output } from '../cli/output/output.ts'
 import { Service } from '../core/scheduler/index.ts'
 
 export default class ServeScheduler extends KilnCommand<typeof ServeScheduler> {
-  static override summary = 'Run the service: jobs of the queue, health, metrics and the HTTP API.'
+  static override summary =
+    'Run the service: jobs of the queue, schedules, health, metrics and the HTTP API.'
   static override description = `SIGTERM or SIGINT stops claiming and waits for the running jobs, at most ANALYSIS_DRAIN_TIMEOUT_SECONDS; a second one hands them back to the queue at once. SIGHUP reads log level, API token and statistics interval again.
 See docs/service.md for the HTTP paths, systemd and containers.`
   static override examples = [
@@ -17,7 +18,9 @@ See docs/service.md for the HTTP paths, systemd and containers.`
     [75, 'the port is taken (try again, or choose another)'],
   ] as const
   static override flags = {
-    once: Flags.boolean({ description: 'end when nothing is due and nothing runs here' }),
+    once: Flags.boolean({
+      description: 'fire what is due, then end when no job is due and none runs here',
+    }),
     concurrency: Flags.integer({
       description: 'jobs that run at a time (default MAX_CONCURRENT_JOBS)',
       min: 1,
@@ -40,6 +43,7 @@ See docs/service.md for the HTTP paths, systemd and containers.`
       description: 'run no jobs here, only what else the service does',
       exclusive: ['once', 'concurrency', 'no-http'],
     }),
+    'no-schedules': Flags.boolean({ description: 'fire no schedules here' }),
     'no-http': Flags.boolean({ description: 'do not listen for HTTP requests' }),
   }
 
@@ -61,6 +65,7 @@ See docs/service.md for the HTTP paths, systemd and containers.`
       programVersion: this.config.version,
       concurrency: flags['no-executor'] ? 0 : (flags.concurrency ?? maxConcurrentJobs),
       once: flags.once,
+      firesSchedules: !flags['no-schedules'],
       listen: flags['no-http']
         ? undefined
         : { host: flags.host ?? host, port: flags.port ?? executorPort },

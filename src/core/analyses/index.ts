@@ -27,7 +27,7 @@ export {
   createAnalysis,
 } from './create-analysis.ts'
 export { type FoundAnalysis, findOrStoreAnalysis } from './find-or-store-analysis.ts'
-export { getAnalysis } from './get-analysis.ts'
+export { getAnalysis, isAnalysisId } from './get-analysis.ts'
 export { type InitScriptInput, type InitializedScript, initScript } from './init-script.ts'
 export {
   type Inspect,

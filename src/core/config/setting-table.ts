@@ -203,6 +203,12 @@ export const settingTable = {
     100_000,
     'most rows of an exported result',
   ),
+  scheduleMinIntervalMs: define(
+    'ANALYSIS_SCHEDULE_MIN_INTERVAL_SECONDS',
+    time(1000, 'seconds', mostSeconds),
+    60_000,
+    'setting a schedule that fires more often than this gives a warning',
+  ),
   queryTimeoutMs: define(
     'QUERY_TIMEOUT',
     time(1000, 'seconds', mostSeconds),

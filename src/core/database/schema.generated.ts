@@ -179,6 +179,7 @@ export interface AnalysisJobs {
   runAt: Generated<string>;
   scheduledFor: string | null;
   scheduleId: string | null;
+  scheduleTimezone: string | null;
   startedAt: string | null;
   status: Generated<string>;
   triggeredBy: Generated<string | null>;
@@ -218,8 +219,15 @@ export interface AnalysisScheduleOccurrences {
   decision: string;
   jobId: string | null;
   missedCount: Generated<number>;
+  missedFrom: string | null;
   reason: string | null;
+  revision: number | null;
   scheduledFor: string;
+  scheduleId: string;
+}
+
+export interface AnalysisScheduleRuns {
+  jobId: string;
   scheduleId: string;
 }
 
@@ -228,21 +236,30 @@ export interface AnalysisSchedules {
   catchUpWindowMs: Generated<number>;
   createdAt: Generated<string>;
   cronExpression: string;
+  declared: Json | null;
   enabled: Generated<boolean>;
   id: Generated<string>;
   jitterMs: Generated<number>;
   lastDecision: string | null;
   lastDecisionAt: string | null;
   lastRunAt: string | null;
+  lastScheduledFor: string | null;
   missedPolicy: Generated<string>;
   nextRunAt: string | null;
+  origin: Generated<string>;
   overlapPolicy: Generated<string>;
   parameters: Generated<Json>;
   pauseAfterFailures: number | null;
+  pausedAt: string | null;
+  pausedBy: string | null;
   pauseReason: string | null;
+  resumedAt: string | null;
+  revision: Generated<number>;
   ruleError: string | null;
+  ruleErrorAt: string | null;
   timezone: Generated<string>;
   updatedAt: Generated<string>;
+  zoneData: string | null;
 }
 
 export interface AnalysisSlotRequests {
@@ -288,6 +305,7 @@ export interface DB {
   analysisMetadata: AnalysisMetadata;
   analysisResultStorage: AnalysisResultStorage;
   analysisScheduleOccurrences: AnalysisScheduleOccurrences;
+  analysisScheduleRuns: AnalysisScheduleRuns;
   analysisSchedules: AnalysisSchedules;
   analysisSlotRequests: AnalysisSlotRequests;
   analysisVersions: AnalysisVersions;

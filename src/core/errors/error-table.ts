@@ -136,6 +136,12 @@ export const errorTable = {
   EXECUTOR_NOT_FOUND: define(exitCodes.notFound, 'no running executor has this id or label'),
   SANDBOX_FAILED: define(exitCodes.software, 'a sandbox process does not start'),
 
+  // Schedules.
+  CRON_INVALID: define(exitCodes.data, 'a cron expression cannot be read, or never fires'),
+  TIMEZONE_INVALID: define(exitCodes.data, 'there is no such time zone'),
+  SCHEDULE_NOT_FOUND: define(exitCodes.notFound, 'there is no such schedule'),
+  SCHEDULE_AMBIGUOUS: define(exitCodes.usage, 'the analysis has several schedules'),
+
   // Datasources.
   DATASOURCE_NOT_FOUND: define(exitCodes.notFound, 'the project has no such datasource'),
   DATASOURCE_EXISTS: define(exitCodes.data, 'the project has a datasource of this name'),

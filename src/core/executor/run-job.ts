@@ -146,7 +146,7 @@ function parametersOf(
   }
   return resolveParameters(definition, given as Record<string, unknown>, {
     now: job.scheduledFor ?? job.startedAt,
-    timezone: 'UTC',
+    timezone: job.scheduleTimezone ?? 'UTC',
   })
 }
 
