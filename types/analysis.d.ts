@@ -116,8 +116,8 @@ export interface Parameter {
   /** A date may be `today`, `yesterday`, `week_start`, `last_month`, … */
   default?: unknown
   description?: string
-  /** Choices of a select or multiselect. */
-  options?: readonly Option[] | ((ctx: Context, params: Record<string, any>) => unknown)
+  /** Choices of a select or multiselect; a function may look for them in the datasources. */
+  options?: readonly Option[] | OptionsFunction
   min?: number | string
   max?: number | string
   /** Regular expression that a text must match. */
@@ -128,6 +128,11 @@ export interface Parameter {
 
 type OptionValue = string | number | boolean
 type Option = OptionValue | { value: OptionValue; label?: string }
+/** `params`: the values that are known of the other parameters. Rows need a column `value`. */
+type OptionsFunction = (
+  ctx: Context,
+  params: Record<string, any>,
+) => readonly (Option | Row)[] | Promise<readonly (Option | Row)[]>
 
 /** What a script declares, in either form. */
 export interface Declaration {

@@ -21,5 +21,5 @@ export async function confirm(what: string, signal: AbortSignal): Promise<void> 
   } finally {
     asking.close()
   }
-  throw new KilnError('NOT_DONE', 'nothing was deleted')
+  throw new KilnError('NOT_DONE', 'not confirmed, nothing was done')
 }

@@ -30,7 +30,7 @@ describe('kiln analysis delete', () => {
     const result = await del('asked')
     expect(result).toMatchObject({ exitCode: 64, stdout: '' })
     expect(result.stderr).toContain(
-      'deleting default/asked (1 version, 2 jobs) needs --yes [CONFIRMATION_MISSING]',
+      'delete default/asked (1 version, 2 jobs) needs --yes [CONFIRMATION_MISSING]',
     )
     expect(await exists('asked')).toBe(true)
 

@@ -40,7 +40,7 @@ export function deletionQuestion(preview: readonly DeletionOutcome[]): string | 
       ? [`${one.analysis.projectId}/${one.analysis.name} (${belongingsText(one.belongings)})`]
       : [],
   )
-  return texts.length === 0 ? undefined : `deleting ${texts.join(', ')}`
+  return texts.length === 0 ? undefined : `delete ${texts.join(', ')}`
 }
 
 function belongingsText(belongings: AnalysisBelongings): string {
