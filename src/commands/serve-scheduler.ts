@@ -14,7 +14,9 @@ See docs/service.md for the HTTP paths, systemd and containers.`
   ]
   static override exitCodeHelp = [
     [0, 'stopped by a signal, or with --once: nothing is due'],
+
     [75, 'the port is taken (try again, or choose another)'],
+    [78, 'with --require-isolation: no layer but this account separates scripts from Kiln'],
   ] as const
   static override flags = {
     once: Flags.boolean({ description: 'end when nothing is due and nothing runs here' }),
@@ -40,6 +42,11 @@ See docs/service.md for the HTTP paths, systemd and containers.`
       description: 'run no jobs here, only what else the service does',
       exclusive: ['once', 'concurrency', 'no-http'],
     }),
+    'require-isolation': Flags.boolean({
+      description:
+        'refuse to start where scripts would share this account (see kiln sandbox check)',
+      exclusive: ['no-executor'],
+    }),
     'no-http': Flags.boolean({ description: 'do not listen for HTTP requests' }),
   }
 
@@ -60,6 +67,7 @@ See docs/service.md for the HTTP paths, systemd and containers.`
     const service = new Service(context, {
       programVersion: this.config.version,
       concurrency: flags['no-executor'] ? 0 : (flags.concurrency ?? maxConcurrentJobs),
+      requireIsolation: flags['require-isolation'],
       once: flags.once,
       listen: flags['no-http']
         ? undefined

@@ -16,8 +16,19 @@ export interface Confiner {
 /** Not PATH: what confines a hostile process is the system's own program. */
 const folders = ['/usr/bin', '/bin', '/usr/local/bin', '/run/current-system/sw/bin']
 
+const found = new Map<ConfinerKind, Promise<Confiner | undefined>>()
+
 /** The system's program of this kind; undefined when it is not installed. Whether it works shows its use. */
-export async function findConfiner(kind: ConfinerKind): Promise<Confiner | undefined> {
+export function findConfiner(kind: ConfinerKind): Promise<Confiner | undefined> {
+  let confiner = found.get(kind)
+  if (!confiner) {
+    confiner = look(kind)
+    found.set(kind, confiner)
+  }
+  return confiner
+}
+
+async function look(kind: ConfinerKind): Promise<Confiner | undefined> {
   if (process.platform !== 'linux') return undefined
   const file = folders.map((folder) => path.join(folder, kind)).find((name) => existsSync(name))
   if (file === undefined) return undefined

@@ -28,6 +28,7 @@ import { LeaseHolder } from './lease-holder.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import { Turns } from './turns.ts'
+import { requireIsolation } from './require-isolation.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 import { WakeUp } from './wake-up.ts'
@@ -42,6 +43,8 @@ export interface ExecutorOptions {
   /** Jobs that run at a time. */
   readonly concurrency: number
   readonly programVersion: string
+  /** Refuse to start where scripts that break out would run as our account. */
+  readonly requireIsolation?: boolean
   /** Each log line of each job at once. */
   readonly onLogLine?: (line: JobLogLine) => void
 }
@@ -145,6 +148,7 @@ export class Executor {
         cause: error,
       })
     })
+    if (options.requireIsolation) requireIsolation(this.pool.stats().walls)
     this.lastPassAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
   }
