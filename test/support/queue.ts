@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context } from '../../src/core/context.ts'
-import { registerExecutor } from '../../src/core/jobs/index.ts'
+import {
+  type HeldLeases,
+  type JobOutcome,
+  type Lease,
+  finishJobs,
+  registerExecutor,
+} from '../../src/core/jobs/index.ts'
 import { currentProcessIdentity } from '../../src/core/os/index.ts'
 
 type Pool = Context['database']['pool']
@@ -94,4 +100,24 @@ export async function addExecutor(
     programVersion: '0.0.0',
   })
   return id
+}
+
+/** Writes the outcome of one job; false when the lease no longer held. */
+export async function finishJob(
+  queries: Context['database']['queries'],
+  lease: Lease,
+  outcome: Omit<JobOutcome, 'startDelayMs' | 'durationMs'>,
+): Promise<boolean> {
+  const timed = { ...outcome, startDelayMs: 0, durationMs: 1 }
+  return (await finishJobs(queries, [{ lease, outcome: timed }])).has(lease.jobId)
+}
+
+/** What a heartbeat tells of these jobs. */
+export function holding(
+  ...jobs: readonly { readonly id: string; readonly leaseToken: string }[]
+): HeldLeases {
+  return {
+    leases: jobs.map(({ id, leaseToken }) => ({ jobId: id, leaseToken })),
+    endedTokens: [],
+  }
 }

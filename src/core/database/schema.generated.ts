@@ -119,10 +119,10 @@ export interface AnalysisJobAttempts {
   errorMessage: string | null;
   executorId: string | null;
   executorLabel: string | null;
-  finishedAt: Generated<string>;
-  jobId: string;
-  number: number;
-  outcome: string;
+  finishedAt: string | null;
+  jobId: string | null;
+  number: number | null;
+  outcome: string | null;
   startedAt: string | null;
 }
 
@@ -133,6 +133,18 @@ export interface AnalysisJobLogs {
   lineNumber: number;
   loggedAt: Generated<string>;
   message: string;
+}
+
+export interface AnalysisJobPastAttempts {
+  errorCode: string | null;
+  errorMessage: string | null;
+  executorId: string | null;
+  executorLabel: string | null;
+  finishedAt: Generated<string>;
+  jobId: string;
+  number: number;
+  outcome: string;
+  startedAt: string | null;
 }
 
 export interface AnalysisJobs {
@@ -170,6 +182,13 @@ export interface AnalysisJobs {
   triggeredBy: Generated<string | null>;
   versionNumber: number | null;
   waitingReason: string | null;
+}
+
+export interface AnalysisLeases {
+  claimedAt: Generated<string>;
+  executorId: string | null;
+  jobIds: string[];
+  token: string;
 }
 
 export interface AnalysisMetadata {
@@ -253,7 +272,9 @@ export interface DB {
   analysisExecutors: AnalysisExecutors;
   analysisJobAttempts: AnalysisJobAttempts;
   analysisJobLogs: AnalysisJobLogs;
+  analysisJobPastAttempts: AnalysisJobPastAttempts;
   analysisJobs: AnalysisJobs;
+  analysisLeases: AnalysisLeases;
   analysisMetadata: AnalysisMetadata;
   analysisResultStorage: AnalysisResultStorage;
   analysisScheduleOccurrences: AnalysisScheduleOccurrences;

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context } from '../context.ts'
-import { Listener, isConnectionLost } from '../database/index.ts'
+import { Listener, type Queries, isConnectionLost, promptQueries } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
 import { ExecutorMeter } from '../metrics/index.ts'
 import {
+  type BeatReply,
   type ClaimedJob,
   type JobLogLine,
   beatExecutor,
@@ -13,6 +14,7 @@ import {
   handBackJobs,
   insertClaimedJob,
   registerExecutor,
+  releaseJobs,
   retireExecutor,
   sweepLostExecutors,
 } from '../jobs/index.ts'
@@ -23,8 +25,12 @@ import {
   processEntry,
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
+import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import type { JobEnd } from './job-end.ts'
-import { LeaseHolder } from './lease-holder.ts'
+import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
+import { LeaseTable } from './lease-table.ts'
+import { OutcomeBatch } from './outcome-batch.ts'
+import type { ScriptRunner } from './script-runner.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import { Turns } from './turns.ts'
@@ -37,6 +43,8 @@ import { WakeUp } from './wake-up.ts'
 const beatEveryMs = 2000
 /** Without LISTEN this is how soon a cancel is noticed. */
 const cancelPollMs = 500
+/** A claim or a beat that takes longer is given up, so that the next beat still comes in time. */
+const turnLimitMs = 3000
 
 export interface ExecutorOptions {
   readonly kind: 'service' | 'one_shot'
@@ -47,13 +55,8 @@ export interface ExecutorOptions {
   readonly requireIsolation?: boolean
   /** Each log line of each job at once. */
   readonly onLogLine?: (line: JobLogLine) => void
-}
-
-/** Jobs that ended here. */
-export interface ServeCounts {
-  readonly completed: number
-  readonly failed: number
-  readonly cancelled: number
+  /** In place of sandboxes, none of which is then started: to measure the queue alone. */
+  readonly runner?: ScriptRunner
 }
 
 /** Limits that only the caller of one job sets. */
@@ -72,13 +75,18 @@ export class Executor {
   readonly id = randomUUID()
   private readonly context: Context
   private readonly options: ExecutorOptions
-  private readonly holders = new Map<string, LeaseHolder>()
+  private readonly leases = new LeaseTable<LeaseHolder>()
+  private environment!: LeaseEnvironment
+  private readonly batch: OutcomeBatch
+  /** For claims and beats, which take turns: one that hangs would hold up all others. */
+  private readonly promptQueries: Queries
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
   private readonly meter = new ExecutorMeter()
-  /** When its loops last went round, by the monotonic clock. */
-  private lastPassAt = 0
+  /** When it last beat, by the monotonic clock. */
   private lastBeatAt = 0
+  private startedAt = 0
+  private loop: ClaimLoop | undefined
   private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
   private listener: Listener | undefined
@@ -89,6 +97,7 @@ export class Executor {
   private stopped: Promise<void> | undefined
   private isDraining = false
   private isDatabaseAway = false
+  private isClaimFailing = false
   private isBeatWaiting = false
   /** Others declared this executor dead; it claims nothing more, and a new one must take over. */
   isFencedOut = false
@@ -96,16 +105,18 @@ export class Executor {
   constructor(context: Context, options: ExecutorOptions) {
     this.context = context
     this.options = options
+    this.promptQueries = promptQueries(context.database, turnLimitMs)
     this.versions = new VersionCache(context)
+    this.batch = new OutcomeBatch(context.database.queries, this.leases)
   }
 
   /** How it does, for those who watch over it. */
   get activity(): ExecutorActivity {
     const now = this.context.clock.monotonic()
     return {
-      runningJobs: this.holders.size,
+      runningJobs: this.leases.size - (this.loop?.aheadCount ?? 0),
       isDraining: this.isDraining || this.isFencedOut,
-      passAgeMs: now - this.lastPassAt,
+      passAgeMs: now - (this.loop?.lastPassAt ?? this.startedAt),
       beatAgeMs: now - this.lastBeatAt,
     }
   }
@@ -114,16 +125,8 @@ export class Executor {
   async start(): Promise<void> {
     const { context, options } = this
     this.dataFolder = await openDataFolder(context.settings.dataDir)
-    this.pool = new SandboxPool({
-      entryPath: processEntry('sandbox'),
-      nodePath: process.execPath,
-      size: options.concurrency,
-      warm: 1,
-      maxMemoryBytes: context.settings.sandboxMemoryBytes,
-    })
-    const starting = this.pool.start()
-    // Handled below; until then a sandbox that does not start must not end the process.
-    starting.catch(() => undefined)
+    const starting = this.startPool()
+    this.environment = this.leaseEnvironment()
     await registerExecutor(context.database.queries, {
       id: this.id,
       label: `${hostname()}:${process.pid}`,
@@ -135,6 +138,8 @@ export class Executor {
     })
     this.listener = new Listener({
       target: context.database.target,
+      pool: context.database.pool,
+      log: context.log,
       applicationName: 'kiln executor listener',
       channels: ['kiln_jobs', 'kiln_cancel'],
       onNotification: (channel) =>
@@ -148,9 +153,40 @@ export class Executor {
         cause: error,
       })
     })
-    if (options.requireIsolation) requireIsolation(this.pool.stats().walls)
-    this.lastPassAt = this.lastBeatAt = context.clock.monotonic()
+    if (options.requireIsolation && this.pool) requireIsolation(this.pool.stats().walls)
+    this.startedAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
+  }
+
+  private leaseEnvironment(): LeaseEnvironment {
+    return {
+      context: this.context,
+      executorId: this.id,
+      pool: this.pool,
+      runner: this.options.runner,
+      batch: this.batch,
+      dataFolder: this.dataFolder,
+      versions: this.versions,
+      onLogLine: this.options.onLogLine,
+      runChild: (input) => this.runInserted(input),
+      onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
+    }
+  }
+
+  private startPool(): Promise<void> {
+    const { context, options } = this
+    if (options.runner) return Promise.resolve()
+    this.pool = new SandboxPool({
+      entryPath: processEntry('sandbox'),
+      nodePath: process.execPath,
+      size: options.concurrency,
+      warm: 1,
+      maxMemoryBytes: context.settings.sandboxMemoryBytes,
+    })
+    const starting = this.pool.start()
+    // Awaited later; until then a sandbox that does not start must not end the process.
+    starting.catch(() => undefined)
+    return starting
   }
 
   /**
@@ -178,60 +214,40 @@ export class Executor {
    * have ended. Jobs that fail are outcomes of theirs, not of this.
    */
   async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
-    const counts = { completed: 0, failed: 0, cancelled: 0 }
-    const { signal } = this.context
+    const { context } = this
+    const { signal } = context
     const onAbort = () => this.wakeUp.wake()
     signal.addEventListener('abort', onAbort, { once: true })
-    const running = new Set<Promise<void>>()
+    this.loop = new ClaimLoop({
+      context,
+      concurrency: this.options.concurrency,
+      wakeUp: this.wakeUp,
+      isOpen: () => !this.isStopping && !this.isFencedOut && !signal.aborted,
+      isDraining: () => this.isDraining,
+      claim: (limit) => this.claim(limit),
+      run: (holder, onScriptEnd) => this.runHeld(holder, onScriptEnd),
+      release: (holders) => this.release(holders),
+    })
     try {
-      while (!this.isStopping && !this.isFencedOut && !signal.aborted) {
-        this.lastPassAt = this.context.clock.monotonic()
-        const free = this.options.concurrency - running.size
-        const claimed = free > 0 && !this.isDraining ? await this.claim(free) : []
-        for (const holder of claimed ?? []) this.track(holder, running, counts)
-        if (claimed?.length === 0 && running.size === 0 && options.untilEmpty) break
-        // A full batch may have left more behind: ask again at once.
-        if (!claimed || claimed.length < free || claimed.length === 0)
-          await this.wakeUp.next(this.context.settings.pollIntervalMs)
-      }
-      await Promise.all(running)
+      return await this.loop.serve(options)
     } finally {
       signal.removeEventListener('abort', onAbort)
     }
-    return counts
   }
 
-  private track(
+  private async runHeld(
     holder: LeaseHolder,
-    running: Set<Promise<void>>,
-    counts: { -readonly [Key in keyof ServeCounts]: number },
-  ): void {
-    const done = this.runHeld(holder)
-      .then((end) => {
-        if (end.status in counts) counts[end.status as keyof ServeCounts] += 1
-      })
-      .catch((error: unknown) => {
-        const { jobId } = holder
-        this.context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
-      })
-      .finally(() => {
-        // The slot first, or whoever wakes up finds none free and sleeps on.
-        running.delete(done)
-        this.wakeUp.wake()
-      })
-    running.add(done)
-  }
-
-  private async runHeld(holder: LeaseHolder): Promise<JobEnd> {
+    onScriptEnd?: (durationMs: number) => void,
+  ): Promise<JobEnd> {
     const startedAt = this.context.clock.monotonic()
-    const end = await holder.run()
+    const end = await holder.run(onScriptEnd)
     this.meter.jobEnded(end.status, this.context.clock.monotonic() - startedAt)
     return end
   }
 
   /** Cancels the script of every running job here; their rows say why when the caller has set it. */
   abortAll(reason: Error): void {
-    for (const holder of this.holders.values()) holder.abort(reason)
+    for (const holder of this.leases.all) holder.abort(reason)
   }
 
   /**
@@ -252,6 +268,7 @@ export class Executor {
     } catch (error) {
       // Without the database the row stays; others find this process gone and take its jobs.
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
+      this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
     }
     await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
   }
@@ -264,10 +281,10 @@ export class Executor {
   }
 
   private async signOff(): Promise<void> {
-    if (this.holders.size > 0) {
-      await this.releaseJobs()
+    if (this.leases.size > 0) {
+      await this.handOver()
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
-      await Promise.allSettled([...this.holders.values()].map((holder) => holder.ended))
+      await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
     }
     // Before the row is closed: an ended executor's counters are not written any more.
     await this.meter.save(this.context.database.queries, this.id)
@@ -275,38 +292,50 @@ export class Executor {
   }
 
   /** A job that only this command may run is cancelled; others may have the queue's jobs. */
-  private async releaseJobs(): Promise<void> {
+  private async handOver(): Promise<void> {
     const { queries } = this.context.database
     if (this.options.kind === 'service') {
       await handBackJobs(queries, this.id)
       return
     }
-    for (const holder of this.holders.values()) {
+    for (const holder of this.leases.all) {
       await cancelJob(queries, holder.jobId, 'the command that ran it has ended')
     }
   }
 
-  /** Undefined when the database did not answer: then nobody knows whether the queue is empty. */
   private async claim(limit: number): Promise<LeaseHolder[] | undefined> {
-    const { queries } = this.context.database
+    const { context } = this
     try {
       const holders = await this.turns.take(async () => {
         if (this.isStopping) return []
-        await sweepLostExecutors(queries)
-        const startedAt = this.context.clock.monotonic()
-        const jobs = await claimJobs(queries, this.id, limit)
-        this.meter.claimed(jobs, this.context.clock.monotonic() - startedAt)
+        const startedAt = context.clock.monotonic()
+        const jobs = await claimJobs(this.promptQueries, this.id, limit)
+        this.meter.claimed(jobs, context.clock.monotonic() - startedAt)
         return jobs.map((job) => this.hold(job, true))
       })
       if (holders.length > 0) {
-        this.context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
+        context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
       }
+      this.isClaimFailing = false
       return holders
     } catch (error) {
       if (!isConnectionLost(error)) throw error
-      this.context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
+      if (!this.isClaimFailing) {
+        context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
+      }
+      this.isClaimFailing = true
       return undefined
     }
+  }
+
+  private async release(holders: readonly LeaseHolder[]): Promise<void> {
+    await this.turns.take(async () => {
+      await releaseJobs(
+        this.context.database.queries,
+        holders.map((holder) => holder.lease),
+      )
+      for (const holder of holders) holder.drop()
+    })
   }
 
   /**
@@ -316,26 +345,10 @@ export class Executor {
   private hold(
     job: ClaimedJob,
     mayRetry: boolean,
-    { timeoutMs, onResult }: RunOptions = {},
+    options?: Pick<RunOptions, 'timeoutMs' | 'onResult'>,
   ): LeaseHolder {
-    const { onLogLine } = this.options
-    const { pool } = this
-    if (!pool) throw new Error('the executor has not started')
-    const holder = new LeaseHolder({
-      context: this.context,
-      executorId: this.id,
-      pool,
-      dataFolder: this.dataFolder,
-      versions: this.versions,
-      job,
-      mayRetry,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(onLogLine ? { onLogLine } : {}),
-      ...(onResult ? { onResult } : {}),
-      runChild: (input) => this.runInserted(input),
-    })
-    this.holders.set(job.leaseToken, holder)
-    void holder.ended.then(() => this.holders.delete(job.leaseToken))
+    const holder = new LeaseHolder(this.environment, job, { mayRetry, ...options })
+    this.leases.add(holder)
     return holder
   }
 
@@ -347,22 +360,32 @@ export class Executor {
     try {
       const reply = await this.turns.take(() => {
         this.isBeatWaiting = false
-        return beatExecutor(this.context.database.queries, this.id, [...this.holders.keys()])
+        return this.sendBeat()
       })
       if (this.isDatabaseAway) this.context.log.info({}, 'the database is back')
       this.isDatabaseAway = false
       this.isDraining = reply.isDraining
-      for (const lease of reply.endedLeases) {
-        this.holders.get(lease)?.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
+      for (const holder of this.leases.named(reply.endedLeases)) {
+        holder.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
-      await this.meter.save(this.context.database.queries, this.id)
+      await this.meter.save(this.promptQueries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.
       if (!this.isDatabaseAway) {
         this.context.log.warn({ error: messageOf(error) }, 'database error: the heartbeat fails')
       }
       this.isDatabaseAway = true
+    }
+  }
+
+  private async sendBeat(): Promise<BeatReply> {
+    const held = this.leases.snapshot()
+    try {
+      return await beatExecutor(this.promptQueries, this.id, held)
+    } catch (error) {
+      this.leases.giveBack(held.endedTokens)
+      throw error
     }
   }
 

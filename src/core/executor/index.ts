@@ -4,6 +4,8 @@
  * isolated-vm or DuckDB itself.
  */
 export type { ExecutorActivity } from './activity.ts'
-export { Executor, type ExecutorOptions, type RunOptions, type ServeCounts } from './executor.ts'
+export type { ServeCounts } from './claim-loop.ts'
+export { Executor, type ExecutorOptions, type RunOptions } from './executor.ts'
 export type { JobEnd } from './job-end.ts'
+export { type ScriptRunner, noOpRunner } from './script-runner.ts'
 export { type RunAnalysisInput, runAnalysis } from './run-analysis.ts'

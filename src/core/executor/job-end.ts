@@ -9,4 +9,9 @@ export type JobEnd =
   /** Somebody cancelled it while it ran. */
   | { readonly status: 'cancelled'; readonly jobId: string }
   /** The lease went to somebody else, or the job row is gone: nothing was written. */
-  | { readonly status: 'lost'; readonly jobId: string }
+  | {
+      readonly status: 'lost'
+      readonly jobId: string
+      /** False when the row still names this lease: the heartbeat returns it to the queue. */
+      readonly isKnownEnded: boolean
+    }

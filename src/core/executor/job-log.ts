@@ -56,6 +56,10 @@ export class JobLog {
     }, flushAfterMs)
   }
 
+  get isEmpty(): boolean {
+    return this.nextNumber === 0
+  }
+
   /** The last lines, as the job row keeps them. */
   get summary(): readonly string[] {
     return this.tail.map((line) => line.replaceAll('\u0000', '\uFFFD').toWellFormed())

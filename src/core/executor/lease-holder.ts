@@ -1,44 +1,56 @@
-import { sql } from 'kysely'
 import type { Context } from '../context.ts'
 import { isKilnError, messageOf } from '../errors/index.ts'
 import {
   type ClaimedJob,
   type JobLogLine,
-  type JobOutcome,
+  type Lease,
   completeCancelledJob,
 } from '../jobs/index.ts'
 import { type DataFolder, delay } from '../os/index.ts'
+import { isInline } from '../results/index.ts'
 import type { SandboxPool } from '../sandbox/index.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { JobEnd } from './job-end.ts'
+import { Interruption } from './interruption.ts'
 import { JobLog } from './job-log.ts'
+import { ProgressWriter } from './progress-writer.ts'
 import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import { runChild } from './run-child.ts'
+import type { OutcomeBatch } from './outcome-batch.ts'
 import { type RunOutcome, runJob } from './run-job.ts'
+import type { ScriptRunner } from './script-runner.ts'
 import type { VersionCache } from './version-cache.ts'
-import { writeOutcome } from './write-outcome.ts'
+import { type WriteOutcomeOptions, writeOutcome } from './write-outcome.ts'
 
 /** Between tries to end a job whose outcome the database refuses. */
 const unstoredDelayMs = 5000
 
-/** Progress reaches the database at most this often. */
-const progressEveryMs = 1000
-
-export interface LeaseHolderOptions {
+/** What the lease holders of one executor share. */
+export interface LeaseEnvironment {
   readonly context: Context
   readonly executorId: string
-  readonly pool: SandboxPool
+  /** Where scripts run, unless `runner` takes its place. */
+  readonly pool: SandboxPool | undefined
+  readonly runner: ScriptRunner | undefined
+  readonly batch: OutcomeBatch
   readonly dataFolder: DataFolder
   readonly versions: VersionCache
-  readonly job: ClaimedJob
+  readonly onLogLine: ((line: JobLogLine) => void) | undefined
+  /** Inserts and runs a child job on the same executor. */
+  readonly runChild: (input: InsertedJob) => Promise<JobEnd>
+  /**
+   * The job needs this process no more. `isKnownEnded`: the lease has ended in the database too, as
+   * far as anybody knows.
+   */
+  readonly onEnd: (holder: LeaseHolder, isKnownEnded: boolean) => void
+}
+
+export interface LeaseOptions {
   /** False for a job that only its own command runs. */
   readonly mayRetry: boolean
   readonly timeoutMs?: number
-  readonly onLogLine?: (line: JobLogLine) => void
   /** The script has ended; its outcome is written next. */
   readonly onResult?: () => void
-  /** Inserts and runs a child job of this one on the same executor. */
-  readonly runChild: (input: InsertedJob) => Promise<JobEnd>
 }
 
 /**
@@ -46,75 +58,107 @@ export interface LeaseHolderOptions {
  * finds out what became of the job when the lease was gone.
  */
 export class LeaseHolder {
-  private readonly options: LeaseHolderOptions
-  private readonly abortController = new AbortController()
-  private readonly log: JobLog
-  private lastProgressAt = Number.NEGATIVE_INFINITY
-  private progress: { readonly fraction: number; readonly message: string | null } = {
-    fraction: 0,
-    message: null,
-  }
-  private progressTimer: NodeJS.Timeout | undefined
-  private settle: () => void = () => undefined
-  /** Resolves when the job needs this process no more. */
-  readonly ended = new Promise<void>((resolve) => {
-    this.settle = resolve
-  })
+  readonly lease: Lease
+  private readonly environment: LeaseEnvironment
+  private readonly job: ClaimedJob
+  private readonly options: LeaseOptions
+  private readonly interruption = new Interruption()
+  private readonly claimedAt: number
+  private log: JobLog | undefined
+  private startedAt = 0
+  private endedAt = 0
+  private progress: ProgressWriter | undefined
+  private isEnded = false
+  private readonly waiters: (() => void)[] = []
 
-  constructor(options: LeaseHolderOptions) {
+  constructor(environment: LeaseEnvironment, job: ClaimedJob, options: LeaseOptions) {
+    this.environment = environment
+    this.job = job
     this.options = options
-    this.log = new JobLog({
-      queries: options.context.database.queries,
-      clock: options.context.clock,
-      jobId: options.job.id,
-      attempt: options.job.attempt,
-      ...(options.onLogLine ? { onLine: options.onLogLine } : {}),
-    })
+    this.lease = { jobId: job.id, leaseToken: job.leaseToken }
+    this.claimedAt = environment.context.clock.monotonic()
   }
 
   get jobId(): string {
-    return this.options.job.id
+    return this.job.id
+  }
+
+  /** How long the claim has waited for its turn. */
+  get ageMs(): number {
+    return this.environment.context.clock.monotonic() - this.claimedAt
+  }
+
+  /** Resolves when the job needs this process no more. */
+  whenEnded(): Promise<void> {
+    if (this.isEnded) return Promise.resolve()
+    return new Promise((resolve) => this.waiters.push(resolve))
+  }
+
+  /** The job went back to the queue unrun. */
+  drop(): void {
+    this.end(true)
   }
 
   /** Kills the script; what the job's row says decides how it ended. */
   abort(reason: Error): void {
-    this.abortController.abort(reason)
+    this.interruption.abort(reason)
   }
 
-  async run(): Promise<JobEnd> {
+  /** `onScriptEnd` is called when the script needs its slot no more; writing its outcome goes on. */
+  async run(onScriptEnd?: (durationMs: number) => void): Promise<JobEnd> {
+    const { clock } = this.environment.context
+    this.startedAt = clock.monotonic()
+    let isKnownEnded = false
     try {
       const outcome = await this.runScript()
+      this.endedAt = clock.monotonic()
+      onScriptEnd?.(this.endedAt - this.startedAt)
       this.options.onResult?.()
-      return await this.conclude(outcome)
+      const end = (await this.writeAtOnce(outcome)) ?? (await this.conclude(outcome))
+      isKnownEnded = end.status !== 'lost' || end.isKnownEnded
+      return end
     } finally {
-      clearTimeout(this.progressTimer)
-      this.settle()
+      this.progress?.stop()
+      this.end(isKnownEnded)
     }
   }
 
+  private end(isKnownEnded: boolean): void {
+    this.isEnded = true
+    this.environment.onEnd(this, isKnownEnded)
+    for (const wake of this.waiters) wake()
+  }
+
   private async runScript(): Promise<RunOutcome> {
-    const { context, job, pool, dataFolder, versions } = this.options
-    const { signal } = this.abortController
+    const { job } = this
+    const { context, pool, runner, dataFolder, versions } = this.environment
     try {
+      if (this.interruption.isAborted) return { status: 'aborted', peakMemoryBytes: 0 }
+      if (runner) return await runner(job)
+      const { signal } = this.interruption
+      if (!pool) throw new Error('the executor has not started')
       return await runJob({
         context,
         pool,
         dataFolder,
         versions,
         job,
-        log: this.log,
+        log: this.openLog(),
         signal,
         ...(this.options.timeoutMs === undefined ? {} : { timeoutMs: this.options.timeoutMs }),
-        onProgress: (fraction, message) => this.noteProgress(fraction, message),
+        onProgress: (fraction, message) => {
+          this.progress ??= new ProgressWriter(context, this.lease)
+          this.progress.note(fraction, message)
+        },
         runChild: (parent, name, parameters, childSignal) =>
           runChild(
-            { context, run: this.options.runChild },
+            { context, run: this.environment.runChild },
             { parent, parentJob: job, name, parameters },
             childSignal,
           ),
       })
     } catch (error) {
-      if (signal.aborted) return { status: 'aborted', peakMemoryBytes: 0 }
+      if (this.interruption.isAborted) return { status: 'aborted', peakMemoryBytes: 0 }
       // Neither the script nor its data: ours. The job must end all the same.
       context.log.error(
         { jobId: job.id, error: messageOf(error) },
@@ -131,29 +175,73 @@ export class LeaseHolder {
     }
   }
 
+  /**
+   * What nearly every job needs: one statement, shared with others. Undefined when it takes more, or
+   * when something went wrong; writing twice does no harm.
+   */
+  private writeAtOnce(outcome: RunOutcome): Promise<JobEnd | undefined> | undefined {
+    if (outcome.status !== 'completed' || !isInline(outcome.resultText)) return undefined
+    if (this.log && !this.log.isEmpty) return undefined
+    const { resultText } = outcome
+    return this.environment.batch
+      .write({
+        lease: this.lease,
+        outcome: { ...this.known(outcome), status: 'completed', resultText, error: null },
+      })
+      .then(
+        (isWritten) =>
+          isWritten
+            ? this.report({ status: 'completed', jobId: this.jobId, resultText })
+            : undefined,
+        () => undefined,
+      )
+  }
+
   private async conclude(outcome: RunOutcome): Promise<JobEnd> {
-    const { context, job } = this.options
-    const lease = { jobId: job.id, leaseToken: job.leaseToken }
-    // Lines first: who sees the job ended sees its whole log.
-    await retryWhileDatabaseIsAway(() => this.log.flush(), this.abortController.signal).catch(
-      (error: unknown) => {
-        context.log.warn({ jobId: job.id, error: messageOf(error) }, 'cannot store log lines')
-      },
-    )
+    const { job } = this
+    const { context } = this.environment
+    await this.flushLog()
     if (outcome.status !== 'aborted') {
       const written = await this.writeSomehow(outcome)
       if (written) return written
     }
     const { logs, peakMemoryBytes } = this.known(outcome)
-    await completeCancelledJob(context.database.queries, lease, { logs, peakMemoryBytes }).catch(
-      (error: unknown) => {
-        context.log.warn(
-          { jobId: job.id, error: messageOf(error) },
-          'cannot complete a cancelled job',
-        )
-      },
-    )
+    await completeCancelledJob(context.database.queries, this.lease, {
+      logs,
+      peakMemoryBytes,
+    }).catch((error: unknown) => {
+      context.log.warn(
+        { jobId: job.id, error: messageOf(error) },
+        'cannot complete a cancelled job',
+      )
+    })
     return this.readEnd()
+  }
+
+  private openLog(): JobLog {
+    const { job } = this
+    const { context, onLogLine } = this.environment
+    this.log ??= new JobLog({
+      queries: context.database.queries,
+      clock: context.clock,
+      jobId: job.id,
+      attempt: job.attempt,
+      ...(onLogLine ? { onLine: onLogLine } : {}),
+    })
+    return this.log
+  }
+
+  /** Before the outcome: who sees the job ended sees its whole log. */
+  private async flushLog(): Promise<void> {
+    const { log, interruption } = this
+    if (!log || log.isEmpty) return
+    await retryWhileDatabaseIsAway(() => log.flush(), interruption).catch((error: unknown) => {
+      const { jobId } = this
+      this.environment.context.log.warn(
+        { jobId, error: messageOf(error) },
+        'cannot store log lines',
+      )
+    })
   }
 
   /**
@@ -164,14 +252,15 @@ export class LeaseHolder {
   private async writeSomehow(
     outcome: Exclude<RunOutcome, { status: 'aborted' }>,
   ): Promise<JobEnd | undefined> {
-    const { context, job, mayRetry } = this.options
-    const { signal } = this.abortController
+    const { job } = this
+    const { context } = this.environment
+    const { mayRetry } = this.options
     let attempt: Exclude<RunOutcome, { status: 'aborted' }> = outcome
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.write(attempt)
       } catch (error) {
-        if (signal.aborted) return undefined
+        if (this.interruption.isAborted) return undefined
         const message = `cannot store the outcome: ${messageOf(error)}`
         context.log.error({ jobId: job.id, tries }, message)
         if (!mayRetry && tries > 1) throw error
@@ -180,7 +269,7 @@ export class LeaseHolder {
           error: { code: 'result_not_stored', message, stack: null },
           peakMemoryBytes: outcome.peakMemoryBytes,
         }
-        if (tries > 1) await delay(unstoredDelayMs, signal).catch(() => undefined)
+        if (tries > 1) await delay(unstoredDelayMs, this.interruption.signal).catch(() => undefined)
       }
     }
   }
@@ -188,70 +277,54 @@ export class LeaseHolder {
   private async write(
     outcome: Exclude<RunOutcome, { status: 'aborted' }>,
   ): Promise<JobEnd | undefined> {
-    const { context, job, dataFolder } = this.options
+    const { context, batch, dataFolder, executorId } = this.environment
     const end = await writeOutcome(
       {
         queries: context.database.queries,
+        batch,
         dataFolder,
-        job,
-        executorId: this.options.executorId,
+        job: this.job,
+        executorId,
         mayRetry: this.options.mayRetry,
         known: this.known(outcome),
       },
       outcome,
-      (work) => retryWhileDatabaseIsAway(work, this.abortController.signal),
+      (work) => retryWhileDatabaseIsAway(work, this.interruption),
     )
-    if (end?.status === 'completed') {
-      context.log.info({ jobId: job.id }, `Job ${job.id} completed successfully`)
-    } else if (end?.status === 'failed' || end?.status === 'retrying') {
-      context.log.warn(
-        { jobId: job.id, code: end.error.code },
-        `Job ${job.id} failed${end.status === 'retrying' ? ', to be retried' : ''}: ${end.error.message}`,
-      )
+    return end && this.report(end)
+  }
+
+  private report(end: JobEnd): JobEnd {
+    const { log } = this.environment.context
+    const { jobId } = this
+    if (end.status === 'completed') {
+      log.info({ jobId }, `Job ${jobId} completed successfully`)
+    } else if (end.status === 'failed' || end.status === 'retrying') {
+      const how = end.status === 'retrying' ? ', to be retried' : ''
+      log.warn({ jobId, code: end.error.code }, `Job ${jobId} failed${how}: ${end.error.message}`)
     }
     return end
   }
 
-  private known(outcome: RunOutcome): Pick<JobOutcome, 'logs' | 'peakMemoryBytes'> {
-    return { logs: this.log.summary, peakMemoryBytes: outcome.peakMemoryBytes || null }
+  private known(outcome: RunOutcome): WriteOutcomeOptions['known'] {
+    return {
+      logs: this.log?.summary ?? [],
+      peakMemoryBytes: outcome.peakMemoryBytes || null,
+      startDelayMs: this.startedAt - this.claimedAt,
+      durationMs: this.endedAt - this.startedAt,
+    }
   }
 
   /** The lease is gone: the row tells whether somebody cancelled the job. */
   private async readEnd(): Promise<JobEnd> {
-    const { context, job } = this.options
-    const row = await context.database.queries
+    const { job } = this
+    const row = await this.environment.context.database.queries
       .selectFrom('analysisJobs')
-      .select('status')
+      .select(['status', 'leaseToken'])
       .where('id', '=', job.id)
       .executeTakeFirst()
-    return { status: row?.status === 'cancelled' ? 'cancelled' : 'lost', jobId: job.id }
-  }
-
-  /** Keeps the latest, and writes it when the time has come: one statement at most is under way. */
-  private noteProgress(fraction: number, message: string | null): void {
-    this.progress = { fraction, message }
-    this.progressTimer ??= setTimeout(
-      () => this.writeProgress(),
-      Math.max(0, this.lastProgressAt + progressEveryMs - this.options.context.clock.monotonic()),
-    )
-  }
-
-  private writeProgress(): void {
-    const { context, job } = this.options
-    const { fraction, message } = this.progress
-    this.lastProgressAt = context.clock.monotonic()
-    sql`
-      update analysis_jobs
-      set progress = ${Math.min(1, Math.max(0, fraction))}, progress_message = ${message}
-      where id = ${job.id}
-        and lease_token = ${job.leaseToken}
-        and status = 'running'
-    `
-      .execute(context.database.queries)
-      // Progress is a courtesy; the next one comes.
-      .catch(() => undefined)
-      .finally(() => {
-        this.progressTimer = undefined
-      })
+    if (row?.status === 'cancelled') return { status: 'cancelled', jobId: job.id }
+    const isKnownEnded = row?.status !== 'running' || row.leaseToken !== job.leaseToken
+    return { status: 'lost', jobId: job.id, isKnownEnded }
   }
 }

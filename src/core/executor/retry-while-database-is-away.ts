@@ -12,22 +12,23 @@ const passingTries = 8
  * Repeats a statement until the database answers. Connection losses are repeated for as long as they
  * last, deadlocks, timeouts and a full disk a few times, other errors not at all; the
  * statement must be safe to repeat, since its commit may have come through while the reply did not.
- * Rejects with the signal's reason when that is aborted first.
+ * Rejects with the reason of the signal when that is aborted first.
  */
 export async function retryWhileDatabaseIsAway<T>(
   work: () => Promise<T>,
-  signal: AbortSignal,
+  interruption: { readonly signal: AbortSignal },
 ): Promise<T> {
   let triesLeft = passingTries
   for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
     try {
       return await work()
     } catch (error) {
-      if (signal.aborted) throw error
+      // Looked at only now: few statements fail, and each signal costs.
+      if (interruption.signal.aborted) throw error
       triesLeft -= isPassing(error) ? 1 : 0
       const mayPass = isConnectionLost(error) || (isPassing(error) && triesLeft > 0)
       if (!mayPass) throw error
     }
-    await delay(delayMs * (0.5 + Math.random() / 2), signal)
+    await delay(delayMs * (0.5 + Math.random() / 2), interruption.signal)
   }
 }

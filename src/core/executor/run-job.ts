@@ -72,7 +72,7 @@ export async function runJob(options: RunJobOptions): Promise<RunOutcome> {
   const { job, signal } = options
   let sandbox: Sandbox | undefined
   try {
-    const analysis = await retryWhileDatabaseIsAway(() => options.versions.load(job), signal)
+    const analysis = await retryWhileDatabaseIsAway(() => options.versions.load(job), { signal })
     if (!analysis.isActive)
       throw new RefusedJob('definition_error', `the analysis "${analysis.name}" is disabled`)
     sandbox = await options.pool.acquire(analysis.projectId, signal)
@@ -124,7 +124,7 @@ async function definitionOf(
   const store = (found: Parameters<typeof storeDefinition>[3]) =>
     retryWhileDatabaseIsAway(
       () => storeDefinition(context, analysis.id, analysis.versionNumber, found),
-      signal,
+      { signal },
     )
   if (inspection.status === 'valid') {
     const { definition } = inspection

@@ -4,23 +4,25 @@ import {
   type ClaimedJob,
   type JobError,
   type JobOutcome,
-  finishJob,
+  finishJobs,
   retryLater,
 } from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
 import { type StoredResult, discardResult, isInline, storeResult } from '../results/index.ts'
 import type { JobEnd } from './job-end.ts'
 import { retryDelayMs } from './retry-delay.ts'
+import type { OutcomeBatch } from './outcome-batch.ts'
 import type { RunOutcome } from './run-job.ts'
 
 export interface WriteOutcomeOptions {
   readonly queries: Queries
+  readonly batch: OutcomeBatch
   readonly dataFolder: DataFolder
   readonly executorId: string
   readonly job: ClaimedJob
   /** False for a job that only its own command runs: nobody expects it to run again later. */
   readonly mayRetry: boolean
-  readonly known: Pick<JobOutcome, 'logs' | 'peakMemoryBytes'>
+  readonly known: Pick<JobOutcome, 'logs' | 'peakMemoryBytes' | 'startDelayMs' | 'durationMs'>
 }
 
 /**
@@ -87,14 +89,15 @@ async function write(options: WriteOutcomeOptions, ending: Ending): Promise<bool
   }
   const written = stored
     ? await queries.transaction().execute(async (transaction) => {
-        if (!(await finishJob(transaction, lease, outcome))) return false
+        const finished = await finishJobs(transaction, [{ lease, outcome }])
+        if (!finished.has(job.id)) return false
         await transaction
           .insertInto('analysisResultStorage')
           .values({ jobId: job.id, ...stored })
           .execute()
         return true
       })
-    : await finishJob(queries, lease, outcome)
+    : await options.batch.write({ lease, outcome })
   return written || wasWrittenBefore(options, ending.status)
 }
 

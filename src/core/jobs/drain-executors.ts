@@ -65,7 +65,12 @@ async function drain(
       (
         select count(*)
         from analysis_jobs job
-        where job.executor_id = executor.id
+        where job.id = any (array(
+            select unnest(lease.job_ids)
+            from analysis_leases lease
+            where lease.executor_id = executor.id
+          ))
+          and job.executor_id = executor.id
           and job.status = 'running'
       )::integer as running_jobs
   `.execute(transaction)

@@ -33,9 +33,23 @@ export async function registerExecutor(
     .execute()
 }
 
-/** Marks an executor as ended in order; it holds no job any more. */
+/**
+ * Marks an executor as ended in order. A job whose end it could not write keeps its lease, and is
+ * found by the next look for lost ones.
+ */
 export async function retireExecutor(queries: Queries, id: string): Promise<void> {
   await sql`
+    with ended as (
+      delete from analysis_leases lease
+      where executor_id = ${id}
+        and not exists (
+          select
+          from analysis_jobs
+          where id = any (lease.job_ids)
+            and lease_token = lease.token
+            and status = 'running'
+        )
+    )
     update analysis_executors
     set stopped_at = now()
     where id = ${id}

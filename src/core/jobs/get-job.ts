@@ -1,3 +1,4 @@
+import type { NotNull } from 'kysely'
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
 import type { Job, JobSummary } from './job.ts'
@@ -61,10 +62,14 @@ export async function listAttempts(
   { database }: Pick<Context, 'database'>,
   jobId: string,
 ): Promise<JobAttempt[]> {
-  return database.queries
-    .selectFrom('analysisJobAttempts')
-    .selectAll()
-    .where('jobId', '=', jobId)
-    .orderBy('number')
-    .execute()
+  return (
+    database.queries
+      .selectFrom('analysisJobAttempts')
+      .selectAll()
+      .where('jobId', '=', jobId)
+      .orderBy('number')
+      // Columns of a view may be null for all that Postgres says.
+      .$narrowType<{ jobId: NotNull; number: NotNull; finishedAt: NotNull; outcome: NotNull }>()
+      .execute()
+  )
 }

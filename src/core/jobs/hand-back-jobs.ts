@@ -11,7 +11,12 @@ export async function handBackJobs(queries: Queries, executorId: string): Promis
     with held as (
       select id, attempt, started_at, parent_job_id
       from analysis_jobs
-      where executor_id = ${executorId}
+      where id = any (array(
+          select unnest(job_ids)
+          from analysis_leases
+          where executor_id = ${executorId}
+        ))
+        and executor_id = ${executorId}
         and status = 'running'
       for update
     ),
@@ -25,7 +30,7 @@ export async function handBackJobs(queries: Queries, executorId: string): Promis
     ),
     returned as (
       update analysis_jobs job
-      set status = 'pending', executor_id = null, lease_token = null, started_at = null,
+      set status = 'pending', ready = true, executor_id = null, lease_token = null, started_at = null,
         handed_back_count = job.handed_back_count + 1, progress = null, progress_message = null
       from held
       where job.id = held.id
@@ -33,7 +38,7 @@ export async function handBackJobs(queries: Queries, executorId: string): Promis
       returning job.id
     ),
     attempt as (
-      insert into analysis_job_attempts
+      insert into analysis_job_past_attempts
         (job_id, number, executor_id, executor_label, started_at, outcome)
       select held.id, held.attempt, executor.id, executor.label, held.started_at, 'handed_back'
       from held

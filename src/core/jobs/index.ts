@@ -2,7 +2,7 @@
  * The queue: jobs and what may happen to them. Every change is one statement guarded by the state
  * it expects and, for a running job, by the lease token; zero rows changed is a normal outcome.
  */
-export { type BeatReply, beatExecutor } from './beat-executor.ts'
+export { type BeatReply, type HeldLeases, beatExecutor } from './beat-executor.ts'
 export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
@@ -11,13 +11,15 @@ export { type DrainedExecutor, drainExecutors } from './drain-executors.ts'
 export { type EnqueueAnalysisInput, enqueueAnalysis } from './enqueue-analysis.ts'
 export { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
 export { type ExecutorRegistration, registerExecutor, retireExecutor } from './executor-rows.ts'
+export { completeCancelledJob } from './complete-cancelled-job.ts'
 export {
+  type FinishedJob,
   type JobError,
   type JobOutcome,
   type Lease,
-  completeCancelledJob,
-  finishJob,
-} from './finish-job.ts'
+  finishJobs,
+  leaseKey,
+} from './finish-jobs.ts'
 export { type UnfinishedFilter, findUnfinishedJobs } from './find-jobs.ts'
 export { followJobLogs } from './follow-job-logs.ts'
 export { type JobAttempt, getJob, listAttempts } from './get-job.ts'
@@ -46,9 +48,11 @@ export {
   jobErrors,
   jobStatistics,
 } from './job-statistics.ts'
+export { releaseJobs } from './release-jobs.ts'
 export { retryLater } from './retry-later.ts'
 export { type ChooseParameters, type RetriedJob, retryJob } from './retry-job.ts'
 export { type RetryOutcome, retryJobs } from './retry-jobs.ts'
+export { type LostExecutor, LostExecutorWatch } from './lost-executor-watch.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'
 export { deadAfterMs, sweepLostExecutors } from './sweep-lost-executors.ts'
 export { type WaitOptions, waitForJob, waitForJobs } from './wait-for-jobs.ts'

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
@@ -31,7 +32,8 @@ export async function insertClaimedJob(
     if (input.maxConcurrent !== undefined) {
       await requireRoom(transaction, input.analysisId, input.maxConcurrent)
     }
-    const { rows } = await sql<ClaimedJob>`
+    const leaseToken = randomUUID()
+    const { rows } = await sql<Omit<ClaimedJob, 'leaseToken'>>`
       with job as (
         insert into analysis_jobs (
           analysis_id, version_number, parameters, triggered_by, executor_id, parent_job_id,
@@ -39,7 +41,7 @@ export async function insertClaimedJob(
         )
         select ${input.analysisId}, ${input.versionNumber},
           ${parametersText(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
-          ${input.parentJobId ?? null}::uuid, 'running', now(), 1, 0, gen_random_uuid()
+          ${input.parentJobId ?? null}::uuid, 'running', now(), 1, 0, ${leaseToken}::uuid
         from analysis_executors executor
         where executor.id = ${input.executorId}
           and executor.stopped_at is null
@@ -55,7 +57,7 @@ export async function insertClaimedJob(
           )
         returning *
       )
-      select ${claimedColumns}
+      select ${sql.raw(claimedColumns)}
       from job
       join analyses analysis on analysis.id = job.analysis_id
     `.execute(transaction)
@@ -69,7 +71,7 @@ export async function insertClaimedJob(
         },
       )
     }
-    return job
+    return { ...job, leaseToken }
   })
 }
 

@@ -32,12 +32,18 @@ export async function rescueJobs(
         dead.id as executor_id, dead.label
       from analysis_jobs job
       join dead on dead.id = job.executor_id
-      where job.status = 'running'
+      where job.id = any (array(
+          select unnest(job_ids)
+          from analysis_leases
+          where executor_id = ${executorId}
+        ))
+        and job.status = 'running'
       for update of job
     ),
     changed as (
       update analysis_jobs job
       set status = case when lost.may_run_again then 'pending' else 'failed' end,
+        ready = lost.may_run_again,
         lost_count = job.lost_count + 1,
         lease_token = null,
         executor_id = case when lost.may_run_again then null else job.executor_id end,
@@ -59,10 +65,15 @@ export async function rescueJobs(
       returning lost.may_run_again
     ),
     attempt as (
-      insert into analysis_job_attempts
+      insert into analysis_job_past_attempts
         (job_id, number, executor_id, executor_label, started_at, outcome, error_code)
       select id, attempt, executor_id, label, started_at, 'lost', 'executor_lost'
       from lost
+      where may_run_again
+    ),
+    ended as (
+      delete from analysis_leases
+      where executor_id in (select id from dead)
     ),
     counted as (
       insert into analysis_counters as counter (executor_id, name, value)

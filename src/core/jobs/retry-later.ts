@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
-import type { JobError, Lease } from './finish-job.ts'
+import type { JobError, Lease } from './finish-jobs.ts'
 
 /**
  * Ends a failed attempt whose analysis asks for another: the job is pending again and due after the
@@ -25,6 +25,7 @@ export async function retryLater(
     returned as (
       update analysis_jobs job
       set status = 'pending',
+        ready = true,
         run_at = now() + make_interval(secs => ${delayMs / 1000}),
         waiting_reason = 'retry after ' || ${error.code}::text,
         executor_id = null,
@@ -37,7 +38,7 @@ export async function retryLater(
       returning job.id
     ),
     attempt as (
-      insert into analysis_job_attempts
+      insert into analysis_job_past_attempts
         (job_id, number, executor_id, executor_label, started_at, outcome, error_code, error_message)
       select held.id, held.attempt, held.executor_id, executor.label, held.started_at, 'failed',
         ${error.code}, ${error.message}

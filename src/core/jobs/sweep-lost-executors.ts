@@ -52,7 +52,7 @@ async function findSuspects(queries: Queries): Promise<Suspect[]> {
         and executor.suspected_at > pg_postmaster_start_time() as is_confirmed
     from analysis_executors executor
     where executor.id in (
-      select executor_id from analysis_jobs where status = 'running' and executor_id is not null
+      select executor_id from analysis_leases
     )
   `.execute(queries)
   return rows

@@ -1,6 +1,18 @@
 import type { Queries } from '../database/index.ts'
-import { type HistogramName, observationCounters } from './histograms.ts'
+import {
+  type HistogramName,
+  bucketCounter,
+  bucketOf,
+  histogramBounds,
+  sumCounter,
+} from './histograms.ts'
 import { saveCounters } from './save-counters.ts'
+
+/** Observations by bucket, and their sum. */
+interface Observed {
+  readonly counts: number[]
+  sum: number
+}
 
 /**
  * What one executor measures, in memory until the next heartbeat: the queue's speed must not pay
@@ -9,31 +21,31 @@ import { saveCounters } from './save-counters.ts'
  */
 export class ExecutorMeter {
   /** Totals since the start, not differences: a save that is repeated counts nothing twice. */
-  private readonly totals = new Map<string, number>()
+  private readonly observed: Record<HistogramName, Observed> = {
+    job_duration_seconds: { counts: [], sum: 0 },
+    job_wait_seconds: { counts: [], sum: 0 },
+    claim_duration_seconds: { counts: [], sum: 0 },
+  }
   private hasNews = false
 
   /** A claim and the jobs it took. One that took none says little, and would make idle beats write. */
-  claimed(
-    jobs: readonly { readonly dueAt: string; readonly startedAt: string }[],
-    tookMs: number,
-  ): void {
+  claimed(jobs: readonly { readonly waitMs: number }[], tookMs: number): void {
     if (jobs.length === 0) return
     this.observe('claim_duration_seconds', tookMs / 1000)
-    for (const { dueAt, startedAt } of jobs) {
-      this.observe('job_wait_seconds', (Date.parse(startedAt) - Date.parse(dueAt)) / 1000)
-    }
+    for (const { waitMs } of jobs) this.observe('job_wait_seconds', waitMs / 1000)
   }
 
   /** A job that ended here for good. */
   jobEnded(status: string, tookMs: number): void {
-    if (!['completed', 'failed', 'cancelled'].includes(status)) return
+    if (status !== 'completed' && status !== 'failed' && status !== 'cancelled') return
     this.observe('job_duration_seconds', tookMs / 1000)
   }
 
   observe(histogram: HistogramName, seconds: number): void {
-    const { bucket, sum } = observationCounters(histogram, seconds)
-    this.add(bucket, 1)
-    this.add(sum, Math.max(0, seconds))
+    const index = bucketOf(histogram, seconds)
+    const observed = this.observed[histogram]
+    observed.counts[index] = (observed.counts[index] ?? 0) + 1
+    observed.sum += Math.max(0, seconds)
     this.hasNews = true
   }
 
@@ -42,14 +54,23 @@ export class ExecutorMeter {
     if (!this.hasNews) return
     this.hasNews = false
     try {
-      await saveCounters(queries, executorId, this.totals)
+      await saveCounters(queries, executorId, this.totals())
     } catch (error) {
       this.hasNews = true
       throw error
     }
   }
 
-  private add(name: string, amount: number): void {
-    this.totals.set(name, (this.totals.get(name) ?? 0) + amount)
+  private totals(): ReadonlyMap<string, number> {
+    const totals = new Map<string, number>()
+    for (const histogram of Object.keys(histogramBounds) as HistogramName[]) {
+      const { counts, sum } = this.observed[histogram]
+      if (counts.length === 0) continue
+      for (const [index, count] of counts.entries()) {
+        if (count) totals.set(bucketCounter(histogram, index), count)
+      }
+      totals.set(sumCounter(histogram), sum)
+    }
+    return totals
   }
 }

@@ -14,13 +14,22 @@ export const histogramBounds = {
 
 export type HistogramName = keyof typeof histogramBounds
 
-/** Names of the counter rows that an observation changes. */
-export function observationCounters(
-  histogram: HistogramName,
-  seconds: number,
-): { readonly bucket: string; readonly sum: string } {
-  const bound = histogramBounds[histogram].find((upper) => seconds <= upper)
-  return { bucket: `${histogram}_bucket:${bound ?? 'inf'}`, sum: `${histogram}_sum` }
+/** Which bucket an observation falls into: the first whose bound it does not pass. */
+export function bucketOf(histogram: HistogramName, seconds: number): number {
+  const bounds = histogramBounds[histogram]
+  let index = 0
+  while (index < bounds.length && seconds > (bounds[index] ?? 0)) index += 1
+  return index
+}
+
+/** Name of the counter row of a bucket. */
+export function bucketCounter(histogram: HistogramName, index: number): string {
+  return `${histogram}_bucket:${histogramBounds[histogram][index] ?? 'inf'}`
+}
+
+/** Name of the counter row of the sum of what was observed. */
+export function sumCounter(histogram: HistogramName): string {
+  return `${histogram}_sum`
 }
 
 /** A histogram as Prometheus wants it: how many observations are at most each bound. */
@@ -54,7 +63,7 @@ export function cumulativeHistogram(
       ...histogramBounds[histogram].map((upper) => [String(upper), atMost(upper)] as const),
       ['+Inf', count],
     ],
-    sum: counters[`${histogram}_sum`] ?? 0,
+    sum: counters[sumCounter(histogram)] ?? 0,
     count,
   }
 }

@@ -37,19 +37,20 @@ export const statisticsQuery = sql<Statistics>`
       count(*) filter (where run_at > now()) as scheduled,
       min(run_at) as oldest_at
     from analysis_jobs
-    where status = 'pending'
-      and ready
+    where ready
+      and status = 'pending'
   ),
   waiting as (
     select count(*) as jobs
     from analysis_jobs
-    where status = 'pending'
-      and not ready
+    where not ready
+      and waiting_reason is not null
   ),
   running as (
     select count(*) as jobs
     from analysis_jobs
-    where status = 'running'
+    where id = any (array(select unnest(job_ids) from analysis_leases))
+      and status = 'running'
   ),
   stored as (
     select coalesce(sum(size_bytes), 0)::bigint as bytes

@@ -13,13 +13,13 @@ export type Catalogue = Readonly<Record<string, string>>
 export async function readCatalogue(client: ClientBase): Promise<Catalogue> {
   const { rows } = await client.query<{ object: string; state: string }>(`
     with own_tables as (
-      select oid, relname, relnamespace
+      select oid, relname, relnamespace, relkind
       from pg_class
       where relnamespace = (select relnamespace from pg_class where oid = to_regclass('kiln_migrations'))
-        and relkind in ('r', 'p')
+        and relkind in ('r', 'p', 'v')
         and relname <> 'kiln_migrations'
     )
-    select 'table ' || relname as object, 'present' as state
+    select case relkind when 'v' then 'view ' else 'table ' end || relname as object, 'present' as state
     from own_tables
     union all
     select

@@ -1,6 +1,6 @@
 import { type Settings, readServiceManager } from '../config/index.ts'
 import type { Context } from '../context.ts'
-import { databaseError } from '../database/index.ts'
+import { databaseError, promptQueries } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
 import type { ServeCounts } from '../executor/index.ts'
 import type { HealthCheck, HttpServer } from '../http/index.ts'
@@ -28,12 +28,14 @@ export interface ServiceOptions {
 
 /** Folding is cheap and never urgent. */
 const foldEveryMs = 600_000
+/** Statements of the queue and the statistics take milliseconds; a loaded server gets some seconds. */
+const answerLimitMs = 15_000
 /** Scrapes, health checks and the log share one reading of the queue for so long. */
 const statisticsAgeMs = 5000
 const checksAgeMs = 1000
 
 /**
- * The long-running service. Its parts: what runs jobs, or a loop that rescues jobs of dead ones; HTTP;
+ * The long-running service. Its parts: what runs jobs; the rescue of jobs whose executor died; HTTP;
  * the statistics in the log; what it tells systemd. Parts to come join `parts`.
  */
 export class Service {
@@ -49,21 +51,23 @@ export class Service {
   private apiToken: string | undefined
 
   constructor(context: Context, options: ServiceOptions) {
-    const { clock, database, settings } = context
+    const { clock, settings } = context
     this.context = context
+    const queries = promptQueries(context.database, answerLimitMs)
+    const prompt = { ...context, database: { ...context.database, queries } }
     this.options = options
     this.apiToken = settings.apiToken
     if (options.concurrency > 0) {
       const { concurrency, programVersion, requireIsolation = false } = options
-      this.runner = new JobRunner(context, { concurrency, programVersion, requireIsolation })
+      this.runner = new JobRunner(prompt, { concurrency, programVersion, requireIsolation })
     }
-    this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(database.queries))
+    this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(queries))
     this.readChecks = cached(clock, checksAgeMs, () => checkService(context, this.state))
     this.notifier = new SystemdNotifier(readServiceManager(), context.log)
     this.rescue = new RescueLoop(context)
     this.statisticsLog = new Loop(settings.metricsIntervalMs, () => this.logStatistics())
-    const fold = new Loop(foldEveryMs, async () => void (await foldCounters(database.queries)))
-    this.parts = [this.statisticsLog, fold, ...(this.runner ? [] : [this.rescue])]
+    const fold = new Loop(foldEveryMs, async () => void (await foldCounters(queries)))
+    this.parts = [this.statisticsLog, fold, this.rescue]
   }
 
   /** Takes the settings that can change while the service runs; a mistake changes nothing. */
@@ -153,12 +157,13 @@ export class Service {
 
   private get state(): ServiceState {
     const isStopping = this.context.signal.aborted
-    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: this.rescue.passAgeMs }
+    const rescueAgeMs = this.rescue.passAgeMs
+    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: rescueAgeMs }
     const { isDraining, passAgeMs, beatAgeMs } = this.runner.activity
     return {
       isDraining: isDraining || isStopping,
       // A stopping executor claims no more, but still beats.
-      slowestLoopMs: isStopping ? beatAgeMs : Math.max(passAgeMs, beatAgeMs),
+      slowestLoopMs: Math.max(rescueAgeMs, beatAgeMs, isStopping ? 0 : passAgeMs),
     }
   }
 

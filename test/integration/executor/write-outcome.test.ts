@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LeaseTable } from '../../../src/core/executor/lease-table.ts'
+import { OutcomeBatch } from '../../../src/core/executor/outcome-batch.ts'
 import { writeOutcome } from '../../../src/core/executor/write-outcome.ts'
 import { type ClaimedJob, claimJobs } from '../../../src/core/jobs/index.ts'
 import { type DataFolder, openDataFolder } from '../../../src/core/os/index.ts'
@@ -30,11 +32,12 @@ const write = (job: ClaimedJob, resultText: string, folder: DataFolder = dataFol
   writeOutcome(
     {
       queries: test.context.database.queries,
+      batch: new OutcomeBatch(test.context.database.queries, new LeaseTable()),
       dataFolder: folder,
       executorId,
       job,
       mayRetry: true,
-      known: { logs: [], peakMemoryBytes: null },
+      known: { logs: [], peakMemoryBytes: null, startDelayMs: 0, durationMs: 0 },
     },
     { status: 'completed', resultText, peakMemoryBytes: 0 },
     (work) => work(),

@@ -114,7 +114,7 @@ describe('claimJobs', () => {
     )
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
     expect(plan).toContain('Index Scan using kiln_analysis_jobs_claim')
-    expect(plan).not.toMatch(/Seq Scan on analysis_jobs|\bSort\b/)
+    expect(plan).not.toMatch(/Seq Scan on analysis_jobs|->\s+Sort\b/)
   })
 })
 

@@ -6,7 +6,6 @@ import {
   beatExecutor,
   cancelJob,
   claimJobs,
-  finishJob,
   handBackJobs,
   insertClaimedJob,
   rescueJobs,
@@ -16,6 +15,8 @@ import {
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import {
   addExecutor,
+  finishJob,
+  holding,
   insertAnalysis,
   insertJob,
   readAttempts,
@@ -61,12 +62,13 @@ describe('beatExecutor', () => {
     const cancelled = await held(executor)
     const unknown = await held(executor)
     await cancelJob(queriesOf(), cancelled.id, 'not needed')
-    const reply = await beatExecutor(queriesOf(), executor, [kept.leaseToken, cancelled.leaseToken])
+    const reply = await beatExecutor(queriesOf(), executor, holding(kept, cancelled))
     expect(reply).toEqual({
       isAlive: true,
       isDraining: false,
-      endedLeases: [cancelled.leaseToken],
+      endedLeases: [`${cancelled.id} ${cancelled.leaseToken}`],
       returnedJobs: 1,
+      hasWaitingJobs: false,
     })
     expect(await row(kept.id)).toMatchObject({ status: 'running', lease_token: kept.leaseToken })
     // The attempt never began, so it does not count.
@@ -83,7 +85,7 @@ describe('beatExecutor', () => {
     const executor = await addExecutor(test.context)
     const job = await held(executor)
     await retireExecutor(queriesOf(), executor)
-    const reply = await beatExecutor(queriesOf(), executor, [])
+    const reply = await beatExecutor(queriesOf(), executor, holding())
     expect(reply).toMatchObject({ isAlive: false, returnedJobs: 0 })
     expect(await row(job.id)).toMatchObject({ status: 'running' })
   })
@@ -91,7 +93,7 @@ describe('beatExecutor', () => {
   it('passes on that the executor should drain', async () => {
     const executor = await addExecutor(test.context)
     await sqlText('update analysis_executors set is_draining = true')
-    expect(await beatExecutor(queriesOf(), executor, [])).toMatchObject({ isDraining: true })
+    expect(await beatExecutor(queriesOf(), executor, holding())).toMatchObject({ isDraining: true })
   })
 })
 
@@ -161,7 +163,7 @@ describe('sweepLostExecutors', () => {
     const job = await held(executor)
     await sqlText(`update analysis_executors set beat_at = now() - interval '1 hour'`)
     await sweepLostExecutors(queriesOf())
-    await beatExecutor(queriesOf(), executor, [job.leaseToken])
+    await beatExecutor(queriesOf(), executor, holding(job))
     expect(await suspicion(executor)).toBe(null)
     await sqlText(`update analysis_executors
       set suspected_at = now() - interval '1 hour', suspected_beat_count = beat_count - 1`)
@@ -237,7 +239,7 @@ describe('rescueJobs', () => {
   it('does nothing when the executor has beaten since it was looked at', async () => {
     const executor = await addExecutor(test.context)
     const job = await held(executor)
-    await beatExecutor(queriesOf(), executor, [job.leaseToken])
+    await beatExecutor(queriesOf(), executor, holding(job))
     expect(await rescueJobs(queriesOf(), executor, 0)).toEqual({ pending: 0, failed: 0 })
     expect(await row(job.id)).toMatchObject({ status: 'running', lease_token: job.leaseToken })
   })

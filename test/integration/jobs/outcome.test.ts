@@ -1,15 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   type ClaimedJob,
-  type JobOutcome,
   cancelJob,
   claimJobs,
   completeCancelledJob,
-  finishJob,
 } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import {
   addExecutor,
+  finishJob,
   insertAnalysis,
   insertJob,
   readAttempts,
@@ -38,16 +37,16 @@ async function claimed(): Promise<ClaimedJob> {
 const leaseOf = (job: ClaimedJob) => ({ jobId: job.id, leaseToken: job.leaseToken })
 const row = (id: string) => readJob(test.context.database.pool, id)
 
-const success: JobOutcome = {
-  status: 'completed',
+const success = {
+  status: 'completed' as const,
   resultText: '{"rows":3}',
   error: null,
   logs: ['a line'],
   peakMemoryBytes: 1000,
 }
-const failure: JobOutcome = {
+const failure = {
   ...success,
-  status: 'failed',
+  status: 'failed' as const,
   resultText: null,
   error: { code: 'script_error', message: 'no data', stack: null },
 }

@@ -149,7 +149,7 @@ it('deletes old results and old jobs with everything that hangs on them', async 
     run_at: '2999-01-01T00:00:00Z',
   })
   await sql(
-    `insert into analysis_job_attempts (job_id, number, outcome) values ('${oldJob}', 1, 'completed')`,
+    `insert into analysis_job_past_attempts (job_id, number, outcome) values ('${oldJob}', 1, 'completed')`,
   )
   await sql(
     `insert into analysis_job_logs (job_id, attempt, line_number, level, message) values ('${oldJob}', 1, 0, 'info', 'x')`,

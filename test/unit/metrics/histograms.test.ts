@@ -1,14 +1,18 @@
 import { expect, test } from 'vitest'
-import { cumulativeHistogram, observationCounters } from '../../../src/core/metrics/histograms.ts'
+import {
+  bucketCounter,
+  bucketOf,
+  cumulativeHistogram,
+} from '../../../src/core/metrics/histograms.ts'
 
 test('an observation counts in the first bucket that holds it', () => {
-  expect(observationCounters('job_duration_seconds', 30).bucket).toBe(
+  expect(bucketCounter('job_duration_seconds', bucketOf('job_duration_seconds', 30))).toBe(
     'job_duration_seconds_bucket:30',
   )
-  expect(observationCounters('job_duration_seconds', 30.001).bucket).toBe(
+  expect(bucketCounter('job_duration_seconds', bucketOf('job_duration_seconds', 30.001))).toBe(
     'job_duration_seconds_bucket:60',
   )
-  expect(observationCounters('job_duration_seconds', 1e9).bucket).toBe(
+  expect(bucketCounter('job_duration_seconds', bucketOf('job_duration_seconds', 1e9))).toBe(
     'job_duration_seconds_bucket:inf',
   )
 })

@@ -1,0 +1,50 @@
+/** Jobs are claimed ahead only while nearly all of the last ones took less than this. */
+const quickMs = 20
+/** What is claimed ahead should be begun within this time. */
+const aheadMs = 50
+/** Claimed ahead for longer than this and not begun, a job goes back: others may be idle. */
+export const maxAheadMs = 100
+
+const maxAhead = 500
+const samples = 100
+/** Fewer tell nothing. */
+const minSamples = 20
+
+/**
+ * Decides how many jobs an executor claims beyond its free slots. For scripts of a millisecond the
+ * way to the database takes longer than the script: with a few jobs in hand the slots never wait.
+ * For any other the queue keeps them, where an idle executor finds them.
+ */
+export class ClaimAhead {
+  private readonly concurrency: number
+  private readonly durations: number[] = []
+  private next = 0
+  private slow = 0
+  private sum = 0
+
+  constructor(concurrency: number) {
+    this.concurrency = concurrency
+  }
+
+  /** A script has run for so long. */
+  note(durationMs: number): void {
+    const replaced = this.durations[this.next]
+    if (replaced !== undefined) {
+      this.sum -= replaced
+      if (replaced >= quickMs) this.slow -= 1
+    }
+    this.durations[this.next] = durationMs
+    this.sum += durationMs
+    if (durationMs >= quickMs) this.slow += 1
+    this.next = (this.next + 1) % samples
+  }
+
+  /** Jobs to hold beyond those that run. */
+  get allowance(): number {
+    const count = this.durations.length
+    // By the 95th percentile: one slow job among twenty is an accident.
+    if (count < minSamples || this.slow > count * 0.05) return 0
+    const meanMs = Math.max(this.sum / count, 0.01)
+    return Math.min(maxAhead, Math.floor((this.concurrency * aheadMs) / meanMs))
+  }
+}

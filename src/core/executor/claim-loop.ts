@@ -1,0 +1,166 @@
+import type { Context } from '../context.ts'
+import { KilnError, messageOf } from '../errors/index.ts'
+import { ClaimAhead, maxAheadMs } from './claim-ahead.ts'
+import type { JobEnd } from './job-end.ts'
+import type { LeaseHolder } from './lease-holder.ts'
+import type { WakeUp } from './wake-up.ts'
+
+/** Outcomes that may wait for the database before no more jobs are begun. */
+const maxUnwritten = 2000
+
+/** Jobs that ended here. */
+export interface ServeCounts {
+  readonly completed: number
+  readonly failed: number
+  readonly cancelled: number
+}
+
+export interface ClaimLoopOptions {
+  readonly context: Context
+  /** Scripts that run at a time. */
+  readonly concurrency: number
+  readonly wakeUp: WakeUp
+  /** False: nothing more is claimed, and the loop ends. */
+  readonly isOpen: () => boolean
+  /** True: nothing more is claimed for now. */
+  readonly isDraining: () => boolean
+  /** Undefined when the database did not answer: then nobody knows whether the queue is empty. */
+  readonly claim: (limit: number) => Promise<readonly LeaseHolder[] | undefined>
+  readonly run: (holder: LeaseHolder, onScriptEnd: (durationMs: number) => void) => Promise<JobEnd>
+  /** Gives jobs that were not begun back to the queue. */
+  readonly release: (holders: readonly LeaseHolder[]) => Promise<void>
+}
+
+/** Claims jobs and begins them, as many at a time as there are slots, until it is closed. */
+export class ClaimLoop {
+  private readonly options: ClaimLoopOptions
+  private readonly claimAhead: ClaimAhead
+  private readonly counts = { completed: 0, failed: 0, cancelled: 0 }
+  /** Claimed and not begun. */
+  private ahead: LeaseHolder[] = []
+  private busySlots = 0
+  private readonly unfinished = new Set<Promise<void>>()
+  private releaseTimer: NodeJS.Timeout | undefined
+  /** When it last went round, by the monotonic clock. */
+  lastPassAt: number
+
+  constructor(options: ClaimLoopOptions) {
+    this.options = options
+    this.claimAhead = new ClaimAhead(options.concurrency)
+    this.lastPassAt = options.context.clock.monotonic()
+  }
+
+  get aheadCount(): number {
+    return this.ahead.length
+  }
+
+  /**
+   * With `untilEmpty` it returns when nothing is due and nothing runs here; else when it is closed,
+   * after the running jobs have ended.
+   */
+  async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
+    try {
+      await this.claimAndBegin(options.untilEmpty)
+      await this.releaseAhead(0)
+    } finally {
+      // After an error too: the executor's end waits for each of them.
+      for (const holder of this.ahead.splice(0)) {
+        holder.abort(new KilnError('TERMINATED', 'the executor stops'))
+        this.start(holder)
+      }
+      while (this.unfinished.size > 0) await Promise.all(this.unfinished)
+    }
+    return this.counts
+  }
+
+  private async claimAndBegin(untilEmpty: boolean): Promise<void> {
+    const { context, wakeUp, isOpen, isDraining, claim } = this.options
+    while (isOpen()) {
+      this.lastPassAt = context.clock.monotonic()
+      const wanted = isDraining() ? 0 : this.wanted
+      const claimed = wanted > 0 ? await claim(wanted) : []
+      if (claimed) this.accept(claimed)
+      if (untilEmpty && claimed?.length === 0 && this.unfinished.size === 0) break
+      // A full batch may have left more behind: ask again at once.
+      if (!claimed || wanted === 0 || claimed.length < wanted) {
+        await wakeUp.next(context.settings.pollIntervalMs)
+      }
+    }
+  }
+
+  /** How many to claim: nothing while there is enough in hand, so that batches stay large. */
+  private get wanted(): number {
+    const { allowance } = this.claimAhead
+    const inHand = this.busySlots + this.ahead.length
+    const room = this.options.concurrency + allowance - inHand
+    const isEnough = this.ahead.length > allowance / 2
+    return isEnough || this.unfinished.size > maxUnwritten ? 0 : room
+  }
+
+  private accept(claimed: readonly LeaseHolder[]): void {
+    this.ahead.push(...claimed)
+    this.begin()
+  }
+
+  private begin(): void {
+    while (this.busySlots < this.options.concurrency) {
+      const holder = this.ahead.shift()
+      if (!holder) break
+      this.start(holder)
+    }
+    if (this.ahead.length > 0) this.releaseLater()
+  }
+
+  private start(holder: LeaseHolder): void {
+    const { context, run, wakeUp } = this.options
+    this.busySlots += 1
+    let isInSlot = true
+    const leaveSlot = (): void => {
+      if (!isInSlot) return
+      isInSlot = false
+      this.busySlots -= 1
+      this.begin()
+      wakeUp.wake()
+    }
+    const follow = async (): Promise<void> => {
+      try {
+        const end = await run(holder, (durationMs) => {
+          this.claimAhead.note(durationMs)
+          leaveSlot()
+        })
+        if (end.status in this.counts) this.counts[end.status as keyof ServeCounts] += 1
+      } catch (error) {
+        const { jobId } = holder
+        context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
+      }
+      this.unfinished.delete(done)
+      leaveSlot()
+      wakeUp.wake()
+    }
+    const done = follow()
+    this.unfinished.add(done)
+  }
+
+  private releaseLater(): void {
+    this.releaseTimer ??= setTimeout(() => {
+      this.releaseTimer = undefined
+      void this.releaseAhead(maxAheadMs)
+    }, maxAheadMs)
+  }
+
+  /** Jobs that were claimed ahead and have waited for a slot for longer than this. */
+  private async releaseAhead(olderThanMs: number): Promise<void> {
+    const old = this.ahead.filter((holder) => holder.ageMs >= olderThanMs)
+    this.ahead = this.ahead.filter((holder) => !old.includes(holder))
+    if (this.ahead.length > 0) this.releaseLater()
+    if (old.length === 0) return
+    try {
+      await this.options.release(old)
+    } catch (error) {
+      const { log } = this.options.context
+      log.warn({ error: messageOf(error) }, 'database error: cannot give back what was claimed')
+      // They are still ours: run them.
+      this.accept(old)
+    }
+  }
+}

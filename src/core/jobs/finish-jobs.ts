@@ -1,0 +1,126 @@
+import { type Queries, prepare, runPrepared } from '../database/index.ts'
+import { plainArray, postgresArray } from './postgres-array.ts'
+
+export interface JobError {
+  readonly code: string
+  readonly message: string
+  readonly stack: string | null
+}
+
+/** How a job ended, as its lease holder writes it. */
+export interface JobOutcome {
+  readonly status: 'completed' | 'failed'
+  /** JSON text of an inline result; null when there is none or it is stored as a file. */
+  readonly resultText: string | null
+  readonly error: JobError | null
+  /** The last lines of the log, a summary for people who look with SQL. */
+  readonly logs: readonly string[]
+  readonly peakMemoryBytes: number | null
+  /** From the claim to the start of the script, and from there to its end. */
+  readonly startDelayMs: number
+  readonly durationMs: number
+}
+
+/** Names the lease a write belongs to. */
+export interface Lease {
+  readonly jobId: string
+  readonly leaseToken: string
+}
+
+/** Tells leases apart in a map; a lost job that is claimed again here has two. */
+export const leaseKey = ({ jobId, leaseToken }: Lease): string => `${jobId} ${leaseToken}`
+
+/** An outcome and the lease under which it may be written. */
+export interface FinishedJob {
+  readonly lease: Lease
+  readonly outcome: JobOutcome
+}
+
+/**
+ * The arrays come by sub-selects, so that the planner does not know how long they are: for long
+ * ones it would read the whole table. The status is compared in a way that no index serves.
+ */
+const finish = prepare(
+  'kiln_finish_jobs',
+  `
+  with given as (
+    select *
+    from unnest(
+      (select $1::uuid[]), (select $2::uuid[]), (select $3::text[]), (select $4::text[]),
+      (select $5::text[]), (select $6::text[]), (select $7::text[]), (select $8::text[]),
+      (select $9::bigint[]), (select $10::float8[]), (select $11::float8[])
+    ) as given (
+      id, token, status, result, error_code, error_message, error_stack, logs, peak_memory_bytes,
+      start_delay_ms, duration_ms
+    )
+  ),
+  finished as (
+    update analysis_jobs job
+    set status = given.status,
+      result = given.result::jsonb,
+      error_code = given.error_code,
+      error_message = given.error_message,
+      error_stack = given.error_stack,
+      logs = coalesce(given.logs, '{}')::text[],
+      peak_memory_bytes = given.peak_memory_bytes,
+      started_at = job.started_at + given.start_delay_ms * interval '1 millisecond',
+      completed_at = now(),
+      execution_time_ms = given.duration_ms::bigint,
+      lease_token = null
+    from given
+    where job.id = given.id
+      and job.lease_token = given.token
+      and job.status = 'running'
+    returning job.id, job.executor_id, job.status
+  ),
+  counted as (
+    insert into analysis_counters as counter (executor_id, name, value)
+    select coalesce(executor_id, '00000000-0000-0000-0000-000000000000'), 'jobs_' || status, count(*)
+    from finished
+    group by 1, 2
+    order by 1, 2
+    on conflict (executor_id, name) do update set value = counter.value + excluded.value
+  ),
+  ended as (
+    delete from analysis_leases
+    where token = any ((select $12::uuid[])::uuid[])
+  )
+  select id
+  from finished
+`,
+)
+
+/**
+ * Writes the outcomes of jobs and the counters in one statement, each if its lease still holds.
+ * Returns the ids of those that were written: any other was cancelled, or given to another executor,
+ * and was not changed. `endedTokens` names claims none of whose jobs this executor still runs.
+ */
+export async function finishJobs(
+  queries: Queries,
+  jobs: readonly FinishedJob[],
+  endedTokens: readonly string[] = [],
+): Promise<Set<string>> {
+  const outcomes = jobs.map(({ outcome }) => outcome)
+  const rows = await runPrepared<{ id: string }>(queries, finish, [
+    plainArray(jobs.map(({ lease }) => lease.jobId)),
+    plainArray(jobs.map(({ lease }) => lease.leaseToken)),
+    plainArray(outcomes.map(({ status }) => status)),
+    postgresArray(outcomes.map(({ resultText }) => resultText)),
+    // Arrays that are too short are filled up with null: most jobs have neither error nor log.
+    ...(outcomes.some(({ error }) => error !== null)
+      ? [
+          postgresArray(outcomes.map(({ error }) => error?.code ?? null)),
+          postgresArray(outcomes.map(({ error }) => error?.message ?? null)),
+          postgresArray(outcomes.map(({ error }) => error?.stack ?? null)),
+        ]
+      : ['{}', '{}', '{}']),
+    outcomes.some(({ logs }) => logs.length > 0)
+      ? postgresArray(outcomes.map(({ logs }) => postgresArray(logs)))
+      : '{}',
+    plainArray(outcomes.map(({ peakMemoryBytes }) => peakMemoryBytes)),
+    plainArray(outcomes.map(({ startDelayMs }) => startDelayMs)),
+    plainArray(outcomes.map(({ durationMs }) => Math.round(durationMs))),
+    plainArray(endedTokens),
+  ])
+  return new Set(rows.map(({ id }) => id))
+}
