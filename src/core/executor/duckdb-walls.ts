@@ -15,7 +15,7 @@ export interface DuckdbWalls {
  */
 export async function duckdbWalls(
   walls: WallStats,
-  data: DataFolder,
+  data: Pick<DataFolder, 'path'>,
   attached: readonly string[],
 ): Promise<DuckdbWalls> {
   const { account, view } = walls
@@ -28,7 +28,10 @@ export async function duckdbWalls(
   }
 }
 
-async function isReachable(data: DataFolder, attached: readonly string[]): Promise<boolean> {
+async function isReachable(
+  data: Pick<DataFolder, 'path'>,
+  attached: readonly string[],
+): Promise<boolean> {
   if (!(await isOpenToOthers(data.path, 'enter'))) return false
   const files = await Promise.all(attached.map((file) => isOpenToOthers(file, 'read')))
   return files.every(Boolean)

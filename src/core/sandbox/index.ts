@@ -22,6 +22,7 @@ export type {
   ScriptContext,
 } from './contract.ts'
 export { hostOperations } from './contract.ts'
+export { type ProbeResults, probeWalls } from './probe-walls.ts'
 export { Sandbox } from './sandbox.ts'
 export { SandboxPool, type SandboxPoolOptions, type SandboxPoolStats } from './sandbox-pool.ts'
 export { SandboxUnavailableError } from './sandbox-unavailable-error.ts'
