@@ -1,5 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { type AddressInfo, type Server, connect, createServer } from 'node:net'
 import path from 'node:path'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type TestDatabase, createTestDatabase } from '../support/database.ts'
 import { runKiln } from '../support/kiln.ts'
@@ -25,10 +28,38 @@ const canTakeWallsAway =
   process.platform === 'linux' &&
   spawnSync('unshare', [...withoutWalls, 'true'], { stdio: 'ignore' }).status === 0
 
-function runWithoutWalls(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+interface Ended {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function runWithoutWalls(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   const all = { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', ...env }
-  const options = { env: all, encoding: 'utf8' as const, timeout: 50_000 }
-  return spawnSync('unshare', [...withoutWalls, binary, ...args], options)
+  return new Promise((resolve) => {
+    const words = [...withoutWalls, binary, ...args]
+    const child = execFile('unshare', words, { env: all, timeout: 50_000 }, (_error, ...output) => {
+      resolve({ status: child.exitCode ?? -1, stdout: output[0], stderr: output[1] })
+    })
+  })
+}
+
+/** A port that leads to a server's socket, which that root may not open. */
+async function openPort(connectionString: string): Promise<{ server: Server; url: string }> {
+  const { host, port, user = '', database: name = '' } = new pg.Client({ connectionString })
+  const server = createServer((client) => {
+    const upstream = host.startsWith('/')
+      ? connect(path.join(host, `.s.PGSQL.${port}`))
+      : connect(port, host)
+    client.on('error', () => upstream.destroy()).pipe(upstream)
+    upstream.on('error', () => client.destroy()).pipe(client)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address() as AddressInfo
+  return { server, url: `postgresql://${user}@127.0.0.1:${address.port}/${name}` }
 }
 
 let folder: TemporaryFolder
@@ -82,8 +113,8 @@ describe('sandbox check', () => {
     }
   })
 
-  it.runIf(canTakeWallsAway)('is critical where scripts share our account', () => {
-    const { stdout, stderr, status } = runWithoutWalls(['sandbox', 'check', '--json'])
+  it.runIf(canTakeWallsAway)('is critical where scripts share our account', async () => {
+    const { stdout, stderr, status } = await runWithoutWalls(['sandbox', 'check', '--json'])
     const report = JSON.parse(stdout) as Report
     expect(status).toBe(2)
     expect(report).toMatchObject({ level: 'critical', account: 'shared', view: 'none' })
@@ -96,15 +127,20 @@ describe('sandbox check', () => {
 })
 
 describe.runIf(canTakeWallsAway)('--require-isolation', () => {
-  const script = path.resolve(import.meta.dirname, '../../examples/dry-spells.js')
-
   it.each([
-    ['analysis', 'run', script, '--require-isolation'],
-    ['serve-scheduler', '--once', '--no-http', '--require-isolation'],
-  ])('refuses to work where scripts would share our account: %s', (...args) => {
-    const { status, stderr } = runWithoutWalls([...args, '--json'], env)
-    const line = stderr.split('\n').find((text) => text.startsWith('{"error"')) ?? ''
-    expect(JSON.parse(line)).toMatchObject({ error: { code: 'ISOLATION_MISSING', exit_code: 78 } })
+    'analysis run script.js --require-isolation',
+    'serve-scheduler --once --no-http --require-isolation',
+  ])('refuses to work where scripts would share our account: %s', async (line) => {
+    await writeFile(path.join(folder.path, 'script.js'), 'export default () => 1')
+    const args = line.replace('script.js', path.join(folder.path, 'script.js')).split(' ')
+    const port = await openPort(database.connectionString)
+    const { status, stderr } = await runWithoutWalls([...args, '--json'], {
+      ...env,
+      DATABASE_URL: port.url,
+    })
+    port.server.close()
+    const error = stderr.split('\n').find((text) => text.startsWith('{"error"')) ?? ''
+    expect(JSON.parse(error)).toMatchObject({ error: { code: 'ISOLATION_MISSING', exit_code: 78 } })
     expect(stderr).toContain('bwrap')
     expect(status).toBe(78)
   })
