@@ -16,6 +16,7 @@ See docs/service.md for the HTTP paths, systemd and containers.`
   static override exitCodeHelp = [
     [0, 'stopped by a signal, or with --once: nothing is due'],
     [75, 'the port is taken (try again, or choose another)'],
+    [78, 'with --require-isolation: no layer but this account separates scripts from Kiln'],
   ] as const
   static override flags = {
     once: Flags.boolean({
@@ -44,6 +45,11 @@ See docs/service.md for the HTTP paths, systemd and containers.`
       exclusive: ['once', 'concurrency', 'no-http'],
     }),
     'no-schedules': Flags.boolean({ description: 'fire no schedules here' }),
+    'require-isolation': Flags.boolean({
+      description:
+        'refuse to start where scripts would share this account (see kiln sandbox check)',
+      exclusive: ['no-executor'],
+    }),
     'no-http': Flags.boolean({ description: 'do not listen for HTTP requests' }),
   }
 
@@ -64,6 +70,7 @@ See docs/service.md for the HTTP paths, systemd and containers.`
     const service = new Service(context, {
       programVersion: this.config.version,
       concurrency: flags['no-executor'] ? 0 : (flags.concurrency ?? maxConcurrentJobs),
+      requireIsolation: flags['require-isolation'],
       once: flags.once,
       firesSchedules: !flags['no-schedules'],
       listen: flags['no-http']

@@ -58,6 +58,10 @@ export const errorTable = {
   // Settings and the machine.
   SETTING_INVALID: define(exitCodes.config, 'a setting has an impossible value'),
   NODE_TOO_OLD: define(exitCodes.config, 'the Node.js that runs Kiln is too old'),
+  ISOLATION_MISSING: define(
+    exitCodes.config,
+    'scripts would share the account of Kiln, and isolation is required',
+  ),
   TOOL_MISSING: define(exitCodes.config, 'a program this command needs is not installed'),
   FILE_NOT_FOUND: define(exitCodes.notFound, 'a named file does not exist'),
   FILE_UNREADABLE: define(exitCodes.io, 'a file cannot be read'),

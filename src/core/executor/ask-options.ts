@@ -19,6 +19,7 @@ import {
   type SandboxOutcome,
   SandboxPool,
   SandboxUnavailableError,
+  type WallStats,
 } from '../sandbox/index.ts'
 import { Broker } from './broker.ts'
 import { HostFailure } from './host-failure.ts'
@@ -80,6 +81,7 @@ export async function askOptions(
       now,
       onLogLine,
       sandbox,
+      walls: pool.stats().walls,
     })
     return requireOptions(parameter, JSON.parse(resultOf(name, outcome)))
   } finally {
@@ -95,11 +97,12 @@ interface OptionsCall {
   readonly now: string
   readonly onLogLine: AskOptionsInput['onLogLine']
   readonly sandbox: Sandbox
+  readonly walls: WallStats
 }
 
 async function call(
   context: Context,
-  { analysis, definition, name, parameters, now, onLogLine, sandbox }: OptionsCall,
+  { analysis, definition, name, parameters, now, onLogLine, sandbox, walls }: OptionsCall,
 ): Promise<SandboxOutcome> {
   const limits = jobLimits(context.settings, definition.limits, timeoutMs)
   // Names the folder of its DuckDB and its connections; no job has it.
@@ -112,6 +115,7 @@ async function call(
     projectId: analysis.projectId,
     datasources,
     memoryBytes: limits.memoryBytes,
+    walls,
   })
   const broker = new Broker({
     queries: context.database.queries,

@@ -37,6 +37,7 @@ import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import { sandboxesToKeep } from './sandboxes-to-keep.ts'
 import { Turns } from './turns.ts'
+import { requireIsolation } from './require-isolation.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 import { WakeUp } from './wake-up.ts'
@@ -53,6 +54,8 @@ export interface ExecutorOptions {
   /** Jobs that run at a time. */
   readonly concurrency: number
   readonly programVersion: string
+  /** Refuse to start where scripts that break out would run as our account. */
+  readonly requireIsolation?: boolean
   /** Each log line of each job at once. */
   readonly onLogLine?: (line: JobLogLine) => void
   /** In place of sandboxes, none of which is then started: to measure the queue alone. */
@@ -154,6 +157,7 @@ export class Executor {
         cause: error,
       })
     })
+    if (options.requireIsolation && this.pool) requireIsolation(this.pool.stats().walls)
     this.startedAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
   }

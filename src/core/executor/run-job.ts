@@ -166,6 +166,7 @@ async function runScript(
     projectId: analysis.projectId,
     datasources: definition.dependencies.datasources,
     memoryBytes: limits.memoryBytes,
+    walls: options.pool.stats().walls,
   })
   const broker = new Broker({
     queries: context.database.queries,

@@ -1,8 +1,8 @@
-import { Accounts, type AccountStats } from './accounts.ts'
+import type { ConfinerKind } from '../confine/index.ts'
 import { Sandbox } from './sandbox.ts'
 import { SandboxProcess } from './sandbox-process.ts'
 import { SandboxUnavailableError } from './sandbox-unavailable-error.ts'
-import { startCommand } from './start-command.ts'
+import { type WallStats, Walls } from './walls.ts'
 
 export interface SandboxPoolOptions {
   /** The built entry file of the sandbox process. */
@@ -21,6 +21,8 @@ export interface SandboxPoolOptions {
   /** The largest memory limit and CPU limit a job will have; the ulimits follow from them. */
   readonly maxMemoryBytes?: number
   readonly maxCpuMs?: number
+  /** The programs that may give sandboxes a view of their own; all that work here unless told. */
+  readonly confiners?: readonly ConfinerKind[]
   readonly log?: (level: 'warn' | 'info', fields: Record<string, unknown>, message: string) => void
 }
 
@@ -34,13 +36,12 @@ export interface SandboxPoolStats {
   readonly fresh: number
   /** Processes started since the pool exists. */
   readonly started: number
-  readonly account: AccountStats
+  readonly walls: WallStats
 }
 
 /** One process and what the pool knows about it. */
 interface Slot {
   readonly process: SandboxProcess
-  readonly uid: number | undefined
   readonly startedResidentBytes: number
   projectId: string | undefined
   state: 'free' | 'busy'
@@ -65,10 +66,11 @@ const topUpDelayMs = 20
 export class SandboxPool {
   private readonly options: SandboxPoolOptions
   private readonly slots = new Set<Slot>()
-  private readonly accounts = new Accounts()
+  private readonly walls = new Walls()
   /** Spares that are being started and that nobody has asked for yet. */
   private readonly coming = new Set<Promise<Slot>>()
-  private starting = 0
+  /** All that are being started. */
+  private readonly pending = new Set<Promise<Slot>>()
   private started = 0
   private isStopped = false
   private topUpTimer: NodeJS.Timeout | undefined
@@ -94,6 +96,8 @@ export class SandboxPool {
     clearTimeout(this.topUpTimer)
     clearTimeout(this.evictTimer)
     await Promise.all([...this.slots].map((slot) => slot.process.kill()))
+    // Those end themselves once they have started. Killed half way, bwrap would leave its child behind.
+    await Promise.allSettled(this.pending)
   }
 
   /**
@@ -119,14 +123,15 @@ export class SandboxPool {
   }
 
   stats(): SandboxPoolStats {
-    const slots = [...this.slots]
+    // One that was killed counts no more, though its end may not have come to us yet.
+    const slots = [...this.slots].filter((slot) => slot.process.isAlive)
     return {
       size: this.options.size,
       busy: slots.filter((slot) => slot.state === 'busy').length,
       idle: slots.filter((slot) => slot.state === 'free' && slot.projectId !== undefined).length,
       fresh: slots.filter((slot) => slot.state === 'free' && slot.projectId === undefined).length,
       started: this.started,
-      account: this.accounts.stats(),
+      walls: this.walls.stats(),
     }
   }
 
@@ -198,8 +203,8 @@ export class SandboxPool {
     const fresh = [...this.slots].filter(
       (slot) => slot.state === 'free' && slot.projectId === undefined,
     ).length
-    const room = limit - this.slots.size - this.starting
-    return Math.max(0, Math.min(this.options.warm - fresh - this.starting, room))
+    const room = limit - this.slots.size - this.pending.size
+    return Math.max(0, Math.min(this.options.warm - fresh - this.pending.size, room))
   }
 
   private topUp(limit: number): void {
@@ -225,42 +230,39 @@ export class SandboxPool {
     return coming
   }
 
-  private async addSlot(): Promise<Slot> {
+  private addSlot(): Promise<Slot> {
+    const slot = this.startSlot()
+    this.pending.add(slot)
+    return slot.finally(() => this.pending.delete(slot))
+  }
+
+  private async startSlot(): Promise<Slot> {
     if (this.isStopped) throw new SandboxUnavailableError('the sandboxes have been stopped')
-    this.starting += 1
-    try {
-      const command = startCommand({
-        nodePath: this.options.nodePath,
-        entryPath: this.options.entryPath,
-        maxMemoryBytes: this.options.maxMemoryBytes ?? 256 * 1024 ** 2,
-        cpuSeconds: Math.ceil((2 * this.maxCpuMs) / 1000) + 10,
-      })
-      const { process, uid } = await this.accounts.start(command)
-      this.started += 1
-      const slot: Slot = {
-        process,
-        uid,
-        startedResidentBytes: process.readUsage()?.residentBytes ?? 0,
-        projectId: undefined,
-        state: 'free',
-        jobs: 0,
-        idleSince: performance.now(),
-      }
-      this.slots.add(slot)
-      process.setHolding(false)
-      void process.exited.then(() => {
-        this.slots.delete(slot)
-        this.accounts.free(uid)
-      })
-      // It was stopped meanwhile; `stop` has not seen this one.
-      if (this.isStopped) {
-        await process.kill()
-        throw new SandboxUnavailableError('the sandboxes have been stopped')
-      }
-      return slot
-    } finally {
-      this.starting -= 1
+    const { process } = await this.walls.start({
+      nodePath: this.options.nodePath,
+      entryPath: this.options.entryPath,
+      maxMemoryBytes: this.options.maxMemoryBytes ?? 256 * 1024 ** 2,
+      confiners: this.options.confiners,
+      cpuSeconds: Math.ceil((2 * this.maxCpuMs) / 1000) + 10,
+    })
+    this.started += 1
+    const slot: Slot = {
+      process,
+      startedResidentBytes: process.readUsage()?.residentBytes ?? 0,
+      projectId: undefined,
+      state: 'free',
+      jobs: 0,
+      idleSince: performance.now(),
     }
+    this.slots.add(slot)
+    process.setHolding(false)
+    void process.exited.then(() => this.slots.delete(slot))
+    // It was stopped meanwhile; `stop` has not seen this one.
+    if (this.isStopped) {
+      await process.kill()
+      throw new SandboxUnavailableError('the sandboxes have been stopped')
+    }
+    return slot
   }
 
   private get maxCpuMs(): number {

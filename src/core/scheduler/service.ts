@@ -17,6 +17,8 @@ export interface ServiceOptions {
   readonly programVersion: string
   /** Jobs that run at a time; 0: no jobs run here. */
   readonly concurrency: number
+  /** Refuse to start where scripts that break out would run as our account. */
+  readonly requireIsolation?: boolean
   /** Work until the queue is empty, then end: for CI and cron. */
   readonly once: boolean
   /** Fire schedules that are due; yes unless told. */
@@ -60,8 +62,8 @@ export class Service {
     this.options = options
     this.apiToken = settings.apiToken
     if (options.concurrency > 0) {
-      const { concurrency, programVersion } = options
-      this.runner = new JobRunner(prompt, { concurrency, programVersion })
+      const { concurrency, programVersion, requireIsolation = false } = options
+      this.runner = new JobRunner(prompt, { concurrency, programVersion, requireIsolation })
     }
     this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(queries))
     this.readChecks = cached(clock, checksAgeMs, () => checkService(context, this.state))
