@@ -8,9 +8,9 @@ export interface Figure {
   /** Name, unique over all figures, such as `startup: kiln --version`. */
   readonly figure: string
   /** Of `ours` and `peer`; the printed fields end with it: `ours_ms`, `peer_rows_per_s`. */
-  readonly unit: 'ms' | 'rows_per_s' | 'jobs_per_s' | 'bytes'
+  readonly unit: 'ms' | 'rows_per_s' | 'jobs_per_s' | 'fires_per_s' | 'bytes'
   readonly ours: number
-  /** Absent where there is nothing to compare with. */
+  /** Absent where nobody else does it; a limit is one of `ours` itself then. */
   readonly peer?: number
   /** What `ours / peer` has to keep: `atMost` for times, `atLeast` for rates. */
   readonly limit?: { readonly atMost: number } | { readonly atLeast: number }
@@ -59,9 +59,9 @@ const ratioOf = ({ ours, peer }: Figure): number | undefined =>
 /** True where nothing is asked of the figure. */
 export function isKept(figure: Figure): boolean {
   const { limit } = figure
-  const ratio = ratioOf(figure)
-  if (limit === undefined || ratio === undefined) return true
-  return 'atMost' in limit ? ratio <= limit.atMost : ratio >= limit.atLeast
+  if (limit === undefined) return true
+  const value = ratioOf(figure) ?? figure.ours
+  return 'atMost' in limit ? value <= limit.atMost : value >= limit.atLeast
 }
 
 /** The JSON line of a figure. */

@@ -66,9 +66,12 @@ await build({
   chunkNames: 'chunks/[name]-[hash]',
 })
 
-for (const name of ['sandbox', 'duckdb']) {
-  const entry = `src/core/${name}/process/main.ts`
-  if (!existsSync(path.join(root, entry))) continue
+const processes = {
+  sandbox: 'src/core/sandbox/process/main.ts',
+  duckdb: 'src/core/duckdb/process/main.ts',
+  probe: 'src/core/sandbox/probe/main.ts',
+}
+for (const [name, entry] of Object.entries(processes)) {
   await build({ ...shared, entryPoints: [entry], outfile: `dist/processes/${name}.js` })
 }
 

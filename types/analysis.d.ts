@@ -1,7 +1,8 @@
 /**
- * What a script of Kiln sees, for editors and type checkers. In TypeScript:
+ * What a script of Kiln sees, for editors and type checkers. `kiln analysis init` puts this file
+ * beside a script. In TypeScript:
  *
- *     import type { Analysis } from '../types/analysis.d.ts'
+ *     import type { Analysis } from './.kiln/analysis.d.ts'
  *     export default { async run(ctx, params) { … } } satisfies Analysis
  *
  * in JavaScript a comment with the same type stands above the default export. Types are stripped
@@ -23,7 +24,12 @@ export interface QueryOptions {
 export interface Datasource {
   query<T = Row>(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<T[]>
   /** Rows one after the other; `batchSize` (1000) of them travel at a time. */
-  stream<T = Row>(sql: string, params?: readonly unknown[], batchSize?: number): AsyncIterable<T>
+  stream<T = Row>(
+    sql: string,
+    params?: readonly unknown[],
+    batchSize?: number,
+    options?: QueryOptions,
+  ): AsyncIterable<T>
 }
 
 /** By name: `ctx.datasource.orders.query(sql)`, or `ctx.datasource.query('orders', sql)`. */
@@ -39,14 +45,15 @@ export type Datasources = Record<string, Datasource> & {
     sql: string,
     params?: readonly unknown[],
     batchSize?: number,
+    options?: QueryOptions,
   ): AsyncIterable<T>
 }
 
 /** The job's own DuckDB. Declared datasources of type `file` are views of their name in it. */
 export interface Duckdb {
   query<T = Row>(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<T[]>
-  /** For a statement without rows, such as `create table`. */
-  exec(sql: string, params?: readonly unknown[]): Promise<unknown>
+  /** For a statement without rows, such as `create table`; `rowCount` is how many it changed. */
+  exec(sql: string, params?: readonly unknown[]): Promise<{ rowCount: number }>
   /** Copies the rows of a query on a datasource into a new table, in bulk. */
   load(
     datasource: string,
@@ -56,8 +63,8 @@ export interface Duckdb {
   ): Promise<{ rowCount: number }>
   /** Writes a table to a file in the job's folder. */
   export(table: string, file: string): Promise<{ rowCount: number; sizeBytes: number }>
-  tables(): Promise<Row[]>
-  describe(table: string): Promise<Row[]>
+  tables(): Promise<{ database: string; schema: string; name: string; kind: 'table' | 'view' }[]>
+  describe(table: string): Promise<{ name: string; type: string; isNullable: boolean }[]>
 }
 
 type Log = (...values: unknown[]) => void
@@ -109,8 +116,8 @@ export interface Parameter {
   /** A date may be `today`, `yesterday`, `week_start`, `last_month`, … */
   default?: unknown
   description?: string
-  /** Choices of a select or multiselect. */
-  options?: readonly Option[] | ((ctx: Context, params: Record<string, any>) => unknown)
+  /** Choices of a select or multiselect; a function may look for them in the datasources. */
+  options?: readonly Option[] | OptionsFunction
   min?: number | string
   max?: number | string
   /** Regular expression that a text must match. */
@@ -121,6 +128,11 @@ export interface Parameter {
 
 type OptionValue = string | number | boolean
 type Option = OptionValue | { value: OptionValue; label?: string }
+/** `params`: the values that are known of the other parameters. Rows need a column `value`. */
+type OptionsFunction = (
+  ctx: Context,
+  params: Record<string, any>,
+) => readonly (Option | Row)[] | Promise<readonly (Option | Row)[]>
 
 /** What a script declares, in either form. */
 export interface Declaration {

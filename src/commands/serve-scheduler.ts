@@ -4,7 +4,8 @@ import type { Output } from '../cli/output/output.ts'
 import { Service } from '../core/scheduler/index.ts'
 
 export default class ServeScheduler extends KilnCommand<typeof ServeScheduler> {
-  static override summary = 'Run the service: jobs of the queue, health, metrics and the HTTP API.'
+  static override summary =
+    'Run the service: jobs of the queue, schedules, health, metrics and the HTTP API.'
   static override description = `SIGTERM or SIGINT stops claiming and waits for the running jobs, at most ANALYSIS_DRAIN_TIMEOUT_SECONDS; a second one hands them back to the queue at once. SIGHUP reads log level, API token and statistics interval again.
 See docs/service.md for the HTTP paths, systemd and containers.`
   static override examples = [
@@ -15,9 +16,12 @@ See docs/service.md for the HTTP paths, systemd and containers.`
   static override exitCodeHelp = [
     [0, 'stopped by a signal, or with --once: nothing is due'],
     [75, 'the port is taken (try again, or choose another)'],
+    [78, 'with --require-isolation: no layer but this account separates scripts from Kiln'],
   ] as const
   static override flags = {
-    once: Flags.boolean({ description: 'end when nothing is due and nothing runs here' }),
+    once: Flags.boolean({
+      description: 'fire what is due, then end when no job is due and none runs here',
+    }),
     concurrency: Flags.integer({
       description: 'jobs that run at a time (default MAX_CONCURRENT_JOBS)',
       min: 1,
@@ -40,6 +44,12 @@ See docs/service.md for the HTTP paths, systemd and containers.`
       description: 'run no jobs here, only what else the service does',
       exclusive: ['once', 'concurrency', 'no-http'],
     }),
+    'no-schedules': Flags.boolean({ description: 'fire no schedules here' }),
+    'require-isolation': Flags.boolean({
+      description:
+        'refuse to start where scripts would share this account (see kiln sandbox check)',
+      exclusive: ['no-executor'],
+    }),
     'no-http': Flags.boolean({ description: 'do not listen for HTTP requests' }),
   }
 
@@ -60,7 +70,9 @@ See docs/service.md for the HTTP paths, systemd and containers.`
     const service = new Service(context, {
       programVersion: this.config.version,
       concurrency: flags['no-executor'] ? 0 : (flags.concurrency ?? maxConcurrentJobs),
+      requireIsolation: flags['require-isolation'],
       once: flags.once,
+      firesSchedules: !flags['no-schedules'],
       listen: flags['no-http']
         ? undefined
         : { host: flags.host ?? host, port: flags.port ?? executorPort },

@@ -182,6 +182,35 @@ describe('kiln migrate status', () => {
   })
 })
 
+describe('a migration that was created and not written yet', () => {
+  test('is told by status, which does not fail; up refuses it', async () => {
+    await migrate()
+    await migrate('create', 'later')
+    const status = await migrate('status', '--check', '--json')
+    expect(status).toMatchObject({
+      exitCode: 0,
+      stderr: '0003_later.sql holds no statement yet, which kiln migrate refuses\n',
+    })
+    expect(json(status.stdout)).toMatchObject({
+      items: [{ state: 'applied' }, { state: 'applied' }, { version: '0003', state: 'empty' }],
+    })
+    const up = await migrate('up')
+    expect(up).toMatchObject({ exitCode: 65, stdout: '' })
+    expect(up.stderr).toContain('0003_later.sql:3: the up part holds no statement')
+  })
+
+  test('does not hide what is pending, nor an applied file that was emptied', async () => {
+    await migrate('create', 'later')
+    expect(await migrate('status', '--check', '-q')).toMatchObject({ exitCode: 1, stderr: '' })
+    await fixture.write({ '0003_later.sql': null })
+    await migrate()
+    await fixture.write({ '0002_b.sql': '-- migrate:up\n' })
+    const drifted = await migrate('status')
+    expect(drifted).toMatchObject({ exitCode: 1 })
+    expect(drifted.stderr).toContain('[MIGRATION_DRIFT]')
+  })
+})
+
 describe('kiln migrate plan', () => {
   test('prints SQL and writes nothing', async () => {
     const { exitCode, stdout, stderr } = await migrate('plan', '--to', '0001')

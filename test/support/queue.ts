@@ -18,19 +18,43 @@ const trivialScript = 'export default () => 1'
 export interface AnalysisOptions {
   readonly title?: string
   readonly projectId?: string
+  /**
+   * Most jobs at a time, as if its script had been read; none unless told. `unread`: as an insert by
+   * SQL leaves it, one at a time until the first job has read the script.
+   */
+  readonly maxConcurrent?: number | 'unread'
 }
 
 /** An analysis inserted by SQL; triggers give it name and version. Returns its id. */
 export async function insertAnalysis(
   pool: Pool,
   script: string = trivialScript,
-  { title = 'test', projectId = 'default' }: AnalysisOptions = {},
+  { title = 'test', projectId = 'default', maxConcurrent }: AnalysisOptions = {},
 ): Promise<string> {
   const { rows } = await pool.query<{ id: string }>(
     'insert into analyses (title, script_content, project_id) values ($1, $2, $3) returning id',
     [title, script, projectId],
   )
-  return rows[0]?.id ?? ''
+  const id = rows[0]?.id ?? ''
+  if (typeof maxConcurrent === 'number') await declareLimit(pool, id, maxConcurrent)
+  if (maxConcurrent === undefined) {
+    await pool.query('update analyses set max_concurrent = null where id = $1', [id])
+  }
+  return id
+}
+
+/** Stores a definition with a limit, or without, as an inspection of the script does. */
+export async function declareLimit(
+  pool: Pool,
+  analysisId: string,
+  maxConcurrent: number | null,
+): Promise<void> {
+  await pool.query(
+    `update analysis_versions
+     set definition = jsonb_strip_nulls(jsonb_build_object('maxConcurrent', $2::integer))
+     where analysis_id = $1`,
+    [analysisId, maxConcurrent],
+  )
 }
 
 /** A pending job with any other columns (snake_case). Returns its id. */

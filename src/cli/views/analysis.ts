@@ -1,9 +1,9 @@
-import type { Analysis, AnalysisVersion } from '../../core/analyses/index.ts'
+import { type Analysis, type AnalysisVersion, definitionJson } from '../../core/analyses/index.ts'
 import type { Column, Json, JsonObject, RecordOutput, ValueOutput } from '../output/output.ts'
 import { printableLines } from '../output/printable.ts'
 import { field } from '../output/render.ts'
 import { age } from './age.ts'
-import { definitionFields, definitionJson } from './definition.ts'
+import { definitionFields } from './definition.ts'
 
 /** An analysis as commands print it, without its script. */
 export function analysisJson(analysis: Analysis): JsonObject {

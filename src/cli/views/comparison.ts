@@ -1,4 +1,5 @@
-import type { JsonDifference, ResultComparison } from '../../core/results/index.ts'
+import type { ResultComparison } from '../../core/results/index.ts'
+import type { JsonDifference } from '../../core/units/index.ts'
 import type { Json, JsonObject, ListOutput } from '../output/output.ts'
 import { field, plainText } from '../output/render.ts'
 

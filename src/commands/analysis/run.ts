@@ -27,6 +27,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
     [65, 'a parameter is missing, unknown or of a wrong type'],
     [66, 'there is no such analysis or file'],
     [75, 'the analysis runs as many jobs as it allows (try again)'],
+    [78, 'with --require-isolation: no layer but this account separates the script from Kiln'],
     [124, '--timeout ran out while the queued job goes on'],
     [130, 'interrupted; a job that ran here is cancelled'],
   ] as const
@@ -43,6 +44,11 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
     queue: Flags.boolean({
       description: 'let a running service run it, and wait',
       exclusive: ['detach'],
+    }),
+    'require-isolation': Flags.boolean({
+      description:
+        'refuse to run where the script would share this account (see kiln sandbox check)',
+      exclusive: ['queue', 'detach'],
     }),
     detach: Flags.boolean({ description: 'queue it and print the id of the job' }),
   }
@@ -66,6 +72,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
       parameters: resolved,
       programVersion: this.config.version,
       triggeredBy: 'cli',
+      requireIsolation: this.flags['require-isolation'],
       ...(this.flags.timeout === undefined ? {} : { timeoutMs: this.flags.timeout }),
       onLogLine: (line) => this.say(logLineText(line)),
     })

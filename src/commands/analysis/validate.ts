@@ -1,17 +1,23 @@
+import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArguments } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { readScript } from '../../cli/read-script.ts'
 import { validationOutput } from '../../cli/views/script-report.ts'
-import { openInspector, validateScripts } from '../../core/analyses/index.ts'
+import {
+  type ProjectNames,
+  openInspector,
+  projectNames,
+  validateScripts,
+} from '../../core/analyses/index.ts'
 
 export default class AnalysisValidate extends KilnCommand<typeof AnalysisValidate> {
-  static override summary = 'Check scripts without storing them; needs no database.'
+  static override summary = 'Check scripts without storing them.'
   static override description =
-    'Prints a line for each problem: file:line:column: message. Whether declared datasources and analyses exist is checked when an analysis is created.'
+    'Prints a line for each problem: file:line:column: message. Scripts that are given together are checked for circles of dependencies too. Needs no database, unless --project asks whether declared datasources and analyses exist there; an analysis may also be one of the files.'
   static override examples = [
     '<%= config.bin %> analysis validate examples/*.js',
-    '<%= config.bin %> analysis validate delays.ts --json',
+    '<%= config.bin %> analysis validate delays.ts --project flights --json',
   ]
   static override exitCodeHelp = [
     [1, 'a script is not a valid analysis'],
@@ -20,14 +26,30 @@ export default class AnalysisValidate extends KilnCommand<typeof AnalysisValidat
   static override args = {
     file: requiredArguments({ description: 'scripts; - reads standard input' }),
   }
+  static override flags = {
+    project: Flags.string({
+      description: 'look for declared datasources and analyses in this project',
+      helpValue: 'ID',
+    }),
+  }
 
   protected async execute(): Promise<Output> {
+    const { project } = this.flags
+    const names = project === undefined ? undefined : await this.namesOf(project)
     const inspector = await openInspector('validate', this.signal)
     try {
-      const reports = await validateScripts(this.args.file, readScript, inspector.inspect)
+      const reports = await validateScripts(this.args.file, {
+        read: readScript,
+        inspect: inspector.inspect,
+        project: names,
+      })
       return validationOutput(reports, this.outputFormat)
     } finally {
       await inspector.close()
     }
+  }
+
+  private async namesOf(project: string): Promise<ProjectNames> {
+    return projectNames(await this.context(), project)
   }
 }

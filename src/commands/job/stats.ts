@@ -35,7 +35,7 @@ export default class JobStats extends KilnCommand<typeof JobStats> {
       analysisId: found?.id,
       projectId: project,
     })
-    const { total, pending, running, completed, failed, cancelled } = stats
+    const { total, pending, waiting, running, completed, failed, cancelled } = stats
     return {
       kind: 'record',
       name: String(total),
@@ -43,6 +43,7 @@ export default class JobStats extends KilnCommand<typeof JobStats> {
         since,
         total,
         by_status: { pending, running, completed, failed, cancelled },
+        waiting,
         success_rate: stats.successRate,
         duration_p50_ms: stats.durationP50Ms,
         duration_p95_ms: stats.durationP95Ms,
@@ -52,7 +53,10 @@ export default class JobStats extends KilnCommand<typeof JobStats> {
       fields: [
         ['since', since],
         ['total', String(total)],
-        ['pending', String(pending)],
+        [
+          'pending',
+          waiting > 0 ? `${pending}, ${waiting} of them waiting for a limit` : String(pending),
+        ],
         ['running', String(running)],
         ['completed', String(completed)],
         ['failed', String(failed)],

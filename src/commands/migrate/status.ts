@@ -27,6 +27,10 @@ export default class MigrateStatus extends MigrateCommand<typeof MigrateStatus> 
       migrationsFolder: this.flags.migrations,
     })
     if (this.flags.check && report.hasPending) this.say('migrations are pending: run kiln migrate')
+    const empty = report.migrations.filter(({ state }) => state === 'empty')
+    for (const { migration } of empty) {
+      this.say(`${migration?.fileName} holds no statement yet, which kiln migrate refuses`)
+    }
     return {
       kind: 'list',
       items: report.migrations.map(migrationJson),

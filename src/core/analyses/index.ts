@@ -13,9 +13,13 @@ export type {
   AnalysisDefinition,
   DatabaseMode,
   ParameterDefinition,
+  ParameterOption,
   ParameterType,
   ScriptProblem,
 } from './definition.ts'
+export { type ProjectNames, projectNames } from './check-dependencies.ts'
+export { definitionJson } from './definition-json.ts'
+export { type VersionDifference, diffVersions } from './diff-versions.ts'
 export type { JsonRecord, JsonValue } from './json-value.ts'
 export {
   type CreateAnalysisInput,
@@ -23,7 +27,8 @@ export {
   createAnalysis,
 } from './create-analysis.ts'
 export { type FoundAnalysis, findOrStoreAnalysis } from './find-or-store-analysis.ts'
-export { getAnalysis } from './get-analysis.ts'
+export { getAnalysis, isAnalysisId } from './get-analysis.ts'
+export { type InitScriptInput, type InitializedScript, initScript } from './init-script.ts'
 export {
   type Inspect,
   type ScriptInspection,
@@ -35,15 +40,18 @@ export {
 export { type AnalysisFilter, type AnalysisPage, listAnalyses } from './list-analyses.ts'
 export { findRunnable, loadRunnable } from './load-runnable.ts'
 export { type Inspector, openInspector } from './open-inspector.ts'
+export { requireChoice, requireOptions, resolveForOptions } from './parameter-options.ts'
 export { parseParameterTexts } from './parse-parameter-texts.ts'
 export { type Moment, resolveRelativeDate } from './relative-date.ts'
 export { type ParameterProblem, resolveParameters } from './resolve-parameters.ts'
+export { type RestoreVersionInput, restoreVersion } from './restore-version.ts'
 export { storeDefinition } from './save-definition.ts'
 export { type ScriptFile, decodeScript, readScriptFile, scriptOf } from './script-file.ts'
+export { type SetActiveOutcome, setAnalysesActive } from './set-active.ts'
 export {
   type UpdateAnalysisInput,
   type UpdatedAnalysis,
   updateAnalysis,
 } from './update-analysis.ts'
-export { type ScriptReport, validateScripts } from './validate-scripts.ts'
+export { type ScriptReport, type ValidateOptions, validateScripts } from './validate-scripts.ts'
 export { getVersion, listVersions } from './versions.ts'

@@ -1,3 +1,4 @@
+import { isKilnError } from '../errors/index.ts'
 import type { InspectionOutcome, SandboxError, Script } from '../sandbox/contract.ts'
 import type { AnalysisDefinition, ScriptProblem } from './definition.ts'
 
@@ -20,7 +21,23 @@ export async function validateInspection(outcome: InspectionOutcome): Promise<Sc
   }
   // Loaded when needed: commands that only list have no use for zod.
   const { readDefinition } = await import('./read-definition.ts')
-  return readDefinition(outcome.inspection)
+  const read = readDefinition(outcome.inspection)
+  const schedule = read.status === 'valid' ? read.definition.schedule : undefined
+  const problem = schedule && (await ruleProblem(schedule.cron))
+  return problem ? { status: 'invalid', problems: [problem] } : read
+}
+
+/** Why a declared rule cannot be followed; loaded for the scripts that declare one. */
+async function ruleProblem(cron: string): Promise<ScriptProblem | undefined> {
+  const { parseRule } = await import('../cron/parse-rule.ts')
+  try {
+    parseRule(cron)
+    return undefined
+  } catch (error) {
+    if (!isKilnError(error, 'CRON_INVALID')) throw error
+    const { message } = error
+    return { path: 'schedule', message, line: null, column: null, code: 'definition_error' }
+  }
 }
 
 function scriptProblem(error: SandboxError): ScriptProblem {

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts'
 import type { Analysis, AnalysisVersion, RunnableAnalysis } from './analysis.ts'
 import { getAnalysis } from './get-analysis.ts'
+import { scriptFilename } from './script-file.ts'
 import { getVersion, toVersion, versionColumns } from './versions.ts'
 
 /**
@@ -57,7 +58,7 @@ function toRunnable(
     versionNumber,
     script: {
       source: script,
-      filename: `${analysis.name}.${language === 'typescript' ? 'ts' : 'js'}`,
+      filename: scriptFilename(analysis.name, language),
       language,
     },
     definition,

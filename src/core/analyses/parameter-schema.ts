@@ -8,7 +8,7 @@ import {
 import { isRecord } from './json-value.ts'
 import { didYouMean } from '../units/index.ts'
 import { present } from './present.ts'
-import { expecting, flag, strict, text } from './schema-helpers.ts'
+import { expecting, flag, problemsOf, strict, text } from './schema-helpers.ts'
 
 const optionValue = z.union(
   [z.string(), z.number(), z.boolean()],
@@ -77,6 +77,27 @@ export function parseParameter(
       }),
     },
   }
+}
+
+/**
+ * Reads what an `options` function returned: values, or `{ value, label }`, each once.
+ *
+ * @returns the choices, or what is wrong with them in the words of the script's author.
+ */
+export function readOptions(raw: unknown): readonly ParameterOption[] | string {
+  const parsed = z.array(option, expecting('a list of options')).safeParse(raw)
+  if (!parsed.success) {
+    return problemsOf(parsed.error, ['options'])
+      .slice(0, 3)
+      .map(({ path, message }) => `${path} ${message}`)
+      .join('; ')
+  }
+  const seen = new Set<OptionValue>()
+  return parsed.data.map(toOption).filter(({ value }) => {
+    if (seen.has(value)) return false
+    seen.add(value)
+    return true
+  })
 }
 
 function toOption(

@@ -3,6 +3,7 @@ import type { Queries } from '../database/index.ts'
 import type { Analysis } from './analysis.ts'
 import type { AnalysisDefinition } from './definition.ts'
 import { storeDependencies } from './dependencies.ts'
+import { storeDeclaredSchedule } from './store-declared-schedule.ts'
 
 export interface VersionDetails {
   readonly definition: AnalysisDefinition
@@ -32,6 +33,7 @@ export async function completeVersion(
     { analysisId: analysis.id, projectId: analysis.projectId },
     definition.dependencies,
   )
+  await storeDeclaredSchedule(transaction, analysis, definition)
 }
 
 /**
@@ -68,5 +70,6 @@ export async function storeDefinition(
       { analysisId, projectId: analysis.projectId },
       definition.dependencies,
     )
+    await storeDeclaredSchedule(transaction, { id: analysisId, version: versionNumber }, definition)
   })
 }

@@ -58,7 +58,8 @@ export function scriptOf({ content, filename }: ScriptFile): Script {
   return { source: content, filename, language: languageOfFile(filename) }
 }
 
-function languageOfFile(filename: string): Language | undefined {
+/** By the extension; undefined where it says nothing. */
+export function languageOfFile(filename: string): Language | undefined {
   switch (path.extname(filename).toLowerCase()) {
     case '.ts':
     case '.mts':
@@ -70,6 +71,10 @@ function languageOfFile(filename: string): Language | undefined {
       return undefined
   }
 }
+
+/** What a stored script would be called as a file; TypeScript must be known as such. */
+export const scriptFilename = (name: string, language: Language | undefined): string =>
+  `${name}.${language === 'typescript' ? 'ts' : 'js'}`
 
 /** Whether a word of a command line names a file and not an analysis. */
 export function looksLikeFile(word: string): boolean {

@@ -20,6 +20,8 @@ export interface UpdateAnalysisInput {
   readonly file: ScriptFile
   readonly title?: string | undefined
   readonly changeDescription?: string | undefined
+  /** The script is that of this version, which the audit log tells as a restore. */
+  readonly restoredVersion?: number
 }
 
 export interface UpdatedAnalysis {
@@ -74,13 +76,16 @@ export async function updateAnalysis(
       })
     }
     await recordAudit(transaction, operator, {
-      action: 'analysis.update',
+      action: input.restoredVersion === undefined ? 'analysis.update' : 'analysis.restore',
       targetType: 'analysis',
       targetId: id,
       targetName: `${analysis.projectId}/${analysis.name}`,
       before: auditState(before, before.scriptContent),
       after: auditState(analysis, file.content),
-      details: { version: analysis.version },
+      details: {
+        version: analysis.version,
+        ...(input.restoredVersion === undefined ? {} : { restored: input.restoredVersion }),
+      },
     })
     return { analysis, definition, isNewVersion: !isSameScript }
   })

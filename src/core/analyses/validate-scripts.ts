@@ -1,5 +1,6 @@
 import { isKilnError } from '../errors/index.ts'
-import type { ScriptProblem } from './definition.ts'
+import { type DeclaringScript, type ProjectNames, checkDependencies } from './check-dependencies.ts'
+import type { AnalysisDefinition, ScriptProblem } from './definition.ts'
 import { type Inspect, inspectScript } from './inspect-script.ts'
 import { type ScriptFile, scriptOf } from './script-file.ts'
 
@@ -9,27 +10,42 @@ export interface ScriptReport {
   readonly problems: readonly ScriptProblem[]
 }
 
+export interface ValidateOptions {
+  readonly read: (filename: string) => Promise<ScriptFile>
+  readonly inspect: Inspect
+  /** Absent: whether declared datasources and analyses exist is not looked at. */
+  readonly project?: ProjectNames | undefined
+}
+
 /**
- * Checks scripts one after the other, also when some cannot be read. Needs no database, so declared
- * datasources and analyses are not looked for.
+ * Checks scripts one after the other, also when some cannot be read, and then whether those that are
+ * valid fit together. Needs no database but for `project`.
  */
 export async function validateScripts(
   filenames: readonly string[],
-  read: (filename: string) => Promise<ScriptFile>,
-  inspect: Inspect,
+  options: ValidateOptions,
 ): Promise<readonly ScriptReport[]> {
   const reports: ScriptReport[] = []
+  const valid: DeclaringScript[] = []
   for (const filename of filenames) {
-    reports.push({ filename, problems: await problemsOfFile(filename, read, inspect) })
+    const checked = await checkFile(filename, options)
+    if (Array.isArray(checked)) reports.push({ filename, problems: checked })
+    else {
+      reports.push({ filename, problems: [] })
+      valid.push({ filename, definition: checked })
+    }
   }
-  return reports
+  const together = checkDependencies(valid, options.project)
+  return reports.map(({ filename, problems }) => ({
+    filename,
+    problems: [...problems, ...(together.get(filename) ?? [])],
+  }))
 }
 
-async function problemsOfFile(
+async function checkFile(
   filename: string,
-  read: (filename: string) => Promise<ScriptFile>,
-  inspect: Inspect,
-): Promise<readonly ScriptProblem[]> {
+  { read, inspect }: ValidateOptions,
+): Promise<AnalysisDefinition | ScriptProblem[]> {
   let file: ScriptFile
   try {
     file = await read(filename)
@@ -39,5 +55,5 @@ async function problemsOfFile(
     return [{ path: '', message, line: null, column: null, code }]
   }
   const outcome = await inspectScript(scriptOf(file), inspect)
-  return outcome.status === 'valid' ? [] : outcome.problems
+  return outcome.status === 'valid' ? outcome.definition : [...outcome.problems]
 }

@@ -197,6 +197,18 @@ export const settingTable = {
     1000,
     'how often the queue is looked at without a notification',
   ),
+  maxExportRows: define(
+    'MAX_EXPORT_ROWS',
+    wholeNumber(1, 1_000_000_000),
+    100_000,
+    'most rows of an exported result',
+  ),
+  scheduleMinIntervalMs: define(
+    'ANALYSIS_SCHEDULE_MIN_INTERVAL_SECONDS',
+    time(1000, 'seconds', mostSeconds),
+    60_000,
+    'setting a schedule that fires more often than this gives a warning',
+  ),
   queryTimeoutMs: define(
     'QUERY_TIMEOUT',
     time(1000, 'seconds', mostSeconds),

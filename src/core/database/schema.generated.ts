@@ -26,6 +26,7 @@ export interface Analyses {
   createdBy: string | null;
   id: Generated<string>;
   isActive: Generated<boolean>;
+  maxConcurrent: Generated<number | null>;
   metadata: Generated<Json>;
   name: string;
   projectId: Generated<string>;
@@ -158,6 +159,7 @@ export interface AnalysisJobs {
   executionTimeMs: number | null;
   executorId: string | null;
   handedBackCount: Generated<number>;
+  holdsSlot: Generated<boolean>;
   id: Generated<string>;
   idempotencyKey: string | null;
   leaseToken: string | null;
@@ -177,11 +179,13 @@ export interface AnalysisJobs {
   runAt: Generated<string>;
   scheduledFor: string | null;
   scheduleId: string | null;
+  scheduleTimezone: string | null;
   startedAt: string | null;
   status: Generated<string>;
   triggeredBy: Generated<string | null>;
   versionNumber: number | null;
   waitingReason: string | null;
+  waitsForSlot: Generated<boolean>;
 }
 
 export interface AnalysisLeases {
@@ -215,8 +219,15 @@ export interface AnalysisScheduleOccurrences {
   decision: string;
   jobId: string | null;
   missedCount: Generated<number>;
+  missedFrom: string | null;
   reason: string | null;
+  revision: number | null;
   scheduledFor: string;
+  scheduleId: string;
+}
+
+export interface AnalysisScheduleRuns {
+  jobId: string;
   scheduleId: string;
 }
 
@@ -225,21 +236,36 @@ export interface AnalysisSchedules {
   catchUpWindowMs: Generated<number>;
   createdAt: Generated<string>;
   cronExpression: string;
+  declared: Json | null;
   enabled: Generated<boolean>;
   id: Generated<string>;
   jitterMs: Generated<number>;
   lastDecision: string | null;
   lastDecisionAt: string | null;
   lastRunAt: string | null;
+  lastScheduledFor: string | null;
   missedPolicy: Generated<string>;
   nextRunAt: string | null;
+  origin: Generated<string>;
   overlapPolicy: Generated<string>;
   parameters: Generated<Json>;
   pauseAfterFailures: number | null;
+  pausedAt: string | null;
+  pausedBy: string | null;
   pauseReason: string | null;
+  resumedAt: string | null;
+  revision: Generated<number>;
   ruleError: string | null;
+  ruleErrorAt: string | null;
   timezone: Generated<string>;
   updatedAt: Generated<string>;
+  zoneData: string | null;
+}
+
+export interface AnalysisSlotRequests {
+  analysisId: string;
+  askedAt: Generated<string>;
+  id: string;
 }
 
 export interface AnalysisVersions {
@@ -259,6 +285,7 @@ export interface Projects {
   createdAt: Generated<string>;
   homeFolder: string | null;
   id: string;
+  maxConcurrent: number | null;
   name: string | null;
 }
 
@@ -278,7 +305,9 @@ export interface DB {
   analysisMetadata: AnalysisMetadata;
   analysisResultStorage: AnalysisResultStorage;
   analysisScheduleOccurrences: AnalysisScheduleOccurrences;
+  analysisScheduleRuns: AnalysisScheduleRuns;
   analysisSchedules: AnalysisSchedules;
+  analysisSlotRequests: AnalysisSlotRequests;
   analysisVersions: AnalysisVersions;
   projects: Projects;
 }

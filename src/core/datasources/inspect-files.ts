@@ -7,7 +7,7 @@ import {
   type DuckdbProcessOptions,
   startDuckdbProcess,
 } from '../duckdb/index.ts'
-import { ensurePrivateFolder, fileError, processEntry } from '../os/index.ts'
+import { ensureDataFolder, ensurePrivateFolder, fileError, processEntry } from '../os/index.ts'
 import type { ResolvedDatasource } from './datasource.ts'
 
 /** A copy of more, where the file system cannot share blocks, takes longer than a test should. */
@@ -61,6 +61,7 @@ async function withFolder<T>(
   work: (folder: string) => Promise<T>,
 ): Promise<T> {
   const parent = path.join(dataDir, 'tmp')
+  await ensureDataFolder(dataDir)
   await ensurePrivateFolder(parent)
   const folder = await mkdtemp(path.join(parent, 'datasource-test-'))
   try {

@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { KilnError, errorCodeOf } from '../errors/index.ts'
-import { ensurePrivateFolder, fileError, syncFolder } from '../os/index.ts'
+import { ensureDataFolder, ensurePrivateFolder, fileError, syncFolder } from '../os/index.ts'
 
 /** The key that encrypts stored secrets, and the short name by which rows refer to it. */
 export interface SecretKey {
@@ -24,7 +24,7 @@ export async function ensureSecretKey(dataDir: string): Promise<SecretKey> {
   const known = await readKey(file)
   if (known) return known
   const folder = path.dirname(file)
-  await ensurePrivateFolder(dataDir)
+  await ensureDataFolder(dataDir)
   await ensurePrivateFolder(folder)
   const temporary = `${file}.${randomUUID()}.tmp`
   try {

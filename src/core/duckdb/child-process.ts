@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
+import { type Confiner, confinedArgv, leafOf } from '../confine/index.ts'
 import { execLine } from '../units/index.ts'
 import { processOverheadBytes } from './limits.ts'
 
@@ -11,8 +12,16 @@ export interface ChildOptions {
   readonly uid?: number
 }
 
+/** What surrounds a process that sees only some files. */
+export interface ChildView {
+  readonly confiner: Confiner
+  readonly readable: readonly string[]
+  readonly writable: readonly string[]
+}
+
 /** The operating system's side of a DuckDB process. */
 export interface Child {
+  /** Of the process itself, not of what surrounds it. */
   readonly pid: number
   readonly input: Writable
   readonly output: Readable
@@ -28,16 +37,32 @@ export interface Child {
  * under a limit of 256 MB; with the limit of the kernel the same call fails cleanly.
  */
 export function startChild(options: ChildOptions): Child {
+  return spawnChild(options, [options.nodePath, ...nodeFlags, options.entryPath])
+}
+
+/** The same in a view of its own, which cannot be changed once it has started. */
+export async function startConfinedChild(options: ChildOptions, view: ChildView): Promise<Child> {
+  const { confiner, readable, writable } = view
+  const { nodePath, entryPath } = options
+  const argv = await confinedArgv(confiner, {
+    nodePath,
+    flags: nodeFlags,
+    entryPath,
+    args: [],
+    packages: ['@duckdb/node-api'],
+    readable,
+    writable,
+  })
+  return spawnChild(options, argv)
+}
+
+const nodeFlags = ['--max-old-space-size=384']
+
+function spawnChild(options: ChildOptions, argv: readonly string[]): Child {
   const limitKb = Math.ceil((options.memoryLimitBytes + processOverheadBytes) / 1024)
   const child = spawn(
     '/bin/sh',
-    [
-      '-c',
-      `ulimit -d ${limitKb}; ulimit -c 0; ${execLine}`,
-      options.nodePath,
-      '--max-old-space-size=384',
-      options.entryPath,
-    ],
+    ['-c', `ulimit -d ${limitKb}; ulimit -c 0; ${execLine}`, ...argv],
     {
       cwd: '/',
       // Nothing of ours, and glibc told to keep what it frees together: with an arena for each
@@ -54,9 +79,12 @@ export function startChild(options: ChildOptions): Child {
   input.on('error', () => undefined)
   output.on('error', () => undefined)
   let peak = 0
-  const peakMemoryBytes = (): number => (peak = Math.max(peak, readPeak(child.pid)))
+  const innerPid = (): number => leafOf(child.pid ?? 0)
+  const peakMemoryBytes = (): number => (peak = Math.max(peak, readPeak(innerPid())))
   return {
-    pid: child.pid ?? 0,
+    get pid() {
+      return innerPid()
+    },
     input,
     output,
     gone: waitUntilGone(child),
@@ -78,7 +106,7 @@ function waitUntilGone(child: ChildProcess): Promise<string> {
 }
 
 /** The kernel's own high-water mark; 0 where there is none to read. */
-function readPeak(pid: number | undefined): number {
+function readPeak(pid: number): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024

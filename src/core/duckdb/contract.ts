@@ -1,3 +1,5 @@
+import type { Confiner } from '../confine/index.ts'
+
 /** The public types of the DuckDB module and of everything else that answers with rows. */
 
 /** Formats of input files. */
@@ -29,6 +31,8 @@ export interface DuckdbProcessOptions {
   readonly views?: readonly FileView[]
   /** Numeric account of the process; needs root, and the folder must belong to it. */
   readonly uid?: number
+  /** Leaves it no network and no file but Node, the folder and what is attached. */
+  readonly confiner?: Confiner
   /** Most bytes DuckDB may spill to disk; 10 GB unless told. */
   readonly maxTempBytes?: number
 }

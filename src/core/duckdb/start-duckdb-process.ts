@@ -1,4 +1,5 @@
-import { type Child, type ChildOptions, startChild } from './child-process.ts'
+import { existsSync } from 'node:fs'
+import { type Child, type ChildOptions, startChild, startConfinedChild } from './child-process.ts'
 import { Connection } from './connection.ts'
 import type { ColumnInfo, DuckdbProcess, DuckdbProcessOptions, TableInfo } from './contract.ts'
 
@@ -10,7 +11,16 @@ export async function startDuckdbProcess(
   signal: AbortSignal = never,
 ): Promise<DuckdbProcess> {
   signal.throwIfAborted()
-  return await setUp(startChild(options), options, signal)
+  return await setUp(await start(options), options, signal)
+}
+
+async function start(options: DuckdbProcessOptions): Promise<Child> {
+  const { confiner, folder, attach = [] } = options
+  if (!confiner) return startChild(options)
+  // What was written to a database and not yet merged into its file lies beside it.
+  const files = attach.flatMap(({ path }) => [path, `${path}.wal`])
+  const readable = files.filter((file) => existsSync(file))
+  return await startConfinedChild(options, { confiner, readable, writable: [folder] })
 }
 
 /**
@@ -32,7 +42,8 @@ export class DuckdbSpare {
     const child = this.#child
     const isFit =
       options.memoryLimitBytes === this.#options.memoryLimitBytes &&
-      options.uid === this.#options.uid
+      options.uid === this.#options.uid &&
+      options.confiner === undefined
     if (!child || !isFit) return await startDuckdbProcess(options, signal)
     this.#child = undefined
     try {
@@ -89,7 +100,9 @@ async function setUp(
 
 function duckdbProcess(child: Child, connection: Connection): DuckdbProcess {
   return {
-    pid: child.pid,
+    get pid() {
+      return child.pid
+    },
     query: async (sql, params, options, signal) =>
       (await connection.text({ name: 'query', sql, params, options }, signal)) ?? '[]',
     stream: async (sql, params, options, signal) => {

@@ -58,9 +58,14 @@ export const errorTable = {
   // Settings and the machine.
   SETTING_INVALID: define(exitCodes.config, 'a setting has an impossible value'),
   NODE_TOO_OLD: define(exitCodes.config, 'the Node.js that runs Kiln is too old'),
+  ISOLATION_MISSING: define(
+    exitCodes.config,
+    'scripts would share the account of Kiln, and isolation is required',
+  ),
   TOOL_MISSING: define(exitCodes.config, 'a program this command needs is not installed'),
   FILE_NOT_FOUND: define(exitCodes.notFound, 'a named file does not exist'),
   FILE_UNREADABLE: define(exitCodes.io, 'a file cannot be read'),
+  FILE_EXISTS: define(exitCodes.cannotCreate, 'a file that a command would write exists'),
   FILE_UNWRITABLE: define(exitCodes.cannotCreate, 'a file or folder cannot be created'),
   DISK_FULL: define(exitCodes.cannotCreate, 'no space is left on the device', true),
   PORT_IN_USE: define(exitCodes.temporary, 'another program listens on the port', true),
@@ -106,13 +111,17 @@ export const errorTable = {
   MIGRATION_IRREVERSIBLE: define(exitCodes.data, 'a migration has no down part'),
 
   // Analyses.
+  PROJECT_NOT_FOUND: define(exitCodes.notFound, 'there is no such project'),
   ANALYSIS_NOT_FOUND: define(exitCodes.notFound, 'there is no such analysis'),
   ANALYSIS_AMBIGUOUS: define(exitCodes.usage, 'several projects have an analysis of this name'),
   ANALYSIS_EXISTS: define(exitCodes.data, 'the project has an analysis of this name'),
   ANALYSIS_INACTIVE: define(exitCodes.data, 'the analysis is disabled'),
+  ANALYSIS_IN_USE: define(exitCodes.data, 'other analyses declare the analysis'),
+  ANALYSIS_BUSY: define(exitCodes.temporary, 'jobs of the analysis are running', true),
   ANALYSIS_INVALID: define(exitCodes.no, 'the script is not a valid analysis'),
   VERSION_NOT_FOUND: define(exitCodes.notFound, 'the analysis has no such version'),
   PARAMETER_INVALID: define(exitCodes.data, 'a parameter is missing, unknown or of a wrong type'),
+  OPTIONS_FAILED: define(exitCodes.no, 'the script could not say the options of a parameter'),
   DEPENDENCY_MISSING: define(exitCodes.data, 'a declared datasource or analysis does not exist'),
   DEPENDENCY_CYCLE: define(exitCodes.data, 'analyses depend on each other in a circle'),
 
@@ -126,9 +135,16 @@ export const errorTable = {
   WAIT_TIMEOUT: define(exitCodes.waitTimeout, 'the time to wait ran out, the job goes on', true),
   LIMITS_FULL: define(exitCodes.temporary, 'a concurrency limit leaves no room now', true),
   RESULT_MISSING: define(exitCodes.data, 'the job has no result to compare'),
+  RESULT_NOT_ROWS: define(exitCodes.data, 'the result of the job is no table'),
   RESULT_UNAVAILABLE: define(exitCodes.io, 'the stored result cannot be read here'),
   EXECUTOR_NOT_FOUND: define(exitCodes.notFound, 'no running executor has this id or label'),
   SANDBOX_FAILED: define(exitCodes.software, 'a sandbox process does not start'),
+
+  // Schedules.
+  CRON_INVALID: define(exitCodes.data, 'a cron expression cannot be read, or never fires'),
+  TIMEZONE_INVALID: define(exitCodes.data, 'there is no such time zone'),
+  SCHEDULE_NOT_FOUND: define(exitCodes.notFound, 'there is no such schedule'),
+  SCHEDULE_AMBIGUOUS: define(exitCodes.usage, 'the analysis has several schedules'),
 
   // Datasources.
   DATASOURCE_NOT_FOUND: define(exitCodes.notFound, 'the project has no such datasource'),

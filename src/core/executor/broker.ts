@@ -23,7 +23,9 @@ export interface BrokerOptions {
   readonly queries: Queries
   readonly analysisId: string
   readonly data: JobData
-  readonly log: JobLog
+  readonly log: Pick<JobLog, 'append'>
+  /** The script is only asked something: what it keeps stays as it is. */
+  readonly isReadOnly?: boolean
   readonly onProgress: (fraction: number, message: string | null) => void
   /** Runs another analysis as a child of this job; returns the JSON text of its result. */
   readonly runAnalysis: (
@@ -162,7 +164,10 @@ export class Broker implements SandboxHost {
       return JSON.stringify(row?.value ?? null)
     },
     'metadata.set': async ({ key, value }) => {
-      const { queries, analysisId } = this.options
+      const { queries, analysisId, isReadOnly } = this.options
+      if (isReadOnly) {
+        throw new HostFailure('script_error', 'ctx.metadata.set: only a job may keep values')
+      }
       const text = JSON.stringify(value)
       if (!isInline(text)) {
         throw new HostFailure(

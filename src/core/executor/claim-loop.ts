@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
+import type { Admission } from './admission.ts'
 import { ClaimAhead, maxAheadMs } from './claim-ahead.ts'
 import type { JobEnd } from './job-end.ts'
 import type { LeaseHolder } from './lease-holder.ts'
@@ -20,6 +21,7 @@ export interface ClaimLoopOptions {
   /** Scripts that run at a time. */
   readonly concurrency: number
   readonly wakeUp: WakeUp
+  readonly admission: Admission
   /** False: nothing more is claimed, and the loop ends. */
   readonly isOpen: () => boolean
   /** True: nothing more is claimed for now. */
@@ -74,13 +76,17 @@ export class ClaimLoop {
   }
 
   private async claimAndBegin(untilEmpty: boolean): Promise<void> {
-    const { context, wakeUp, isOpen, isDraining, claim } = this.options
+    const { context, wakeUp, isOpen, isDraining, claim, admission } = this.options
     while (isOpen()) {
       this.lastPassAt = context.clock.monotonic()
+      const { admittedCount } = admission
       const wanted = isDraining() ? 0 : this.wanted
       const claimed = wanted > 0 ? await claim(wanted) : []
       if (claimed) this.accept(claimed)
-      if (untilEmpty && claimed?.length === 0 && this.unfinished.size === 0) break
+      if (untilEmpty && claimed?.length === 0 && this.unfinished.size === 0) {
+        await admission.admit()
+        if (admission.admittedCount === admittedCount) break
+      }
       // A full batch may have left more behind: ask again at once.
       if (!claimed || wanted === 0 || claimed.length < wanted) {
         await wakeUp.next(context.settings.pollIntervalMs)

@@ -25,6 +25,8 @@ import {
   processEntry,
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
+import { Admission } from './admission.ts'
+import { ChildSlots } from './child-slots.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import type { JobEnd } from './job-end.ts'
 import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
@@ -33,7 +35,9 @@ import { OutcomeBatch } from './outcome-batch.ts'
 import type { ScriptRunner } from './script-runner.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
+import { sandboxesToKeep } from './sandboxes-to-keep.ts'
 import { Turns } from './turns.ts'
+import { requireIsolation } from './require-isolation.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 import { WakeUp } from './wake-up.ts'
@@ -50,6 +54,8 @@ export interface ExecutorOptions {
   /** Jobs that run at a time. */
   readonly concurrency: number
   readonly programVersion: string
+  /** Refuse to start where scripts that break out would run as our account. */
+  readonly requireIsolation?: boolean
   /** Each log line of each job at once. */
   readonly onLogLine?: (line: JobLogLine) => void
   /** In place of sandboxes, none of which is then started: to measure the queue alone. */
@@ -79,6 +85,7 @@ export class Executor {
   private readonly promptQueries: Queries
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
+  private readonly admission: Admission
   private readonly meter = new ExecutorMeter()
   /** When it last beat, by the monotonic clock. */
   private lastBeatAt = 0
@@ -104,6 +111,7 @@ export class Executor {
     this.options = options
     this.promptQueries = promptQueries(context.database, turnLimitMs)
     this.versions = new VersionCache(context)
+    this.admission = new Admission(context, () => this.wakeUp.wake())
     this.batch = new OutcomeBatch(context.database.queries, this.leases)
   }
 
@@ -138,9 +146,8 @@ export class Executor {
       pool: context.database.pool,
       log: context.log,
       applicationName: 'kiln executor listener',
-      channels: ['kiln_jobs', 'kiln_cancel'],
-      onNotification: (channel) =>
-        channel === 'kiln_cancel' ? void this.beat() : this.wakeUp.wake(),
+      channels: ['kiln_jobs', 'kiln_slots', 'kiln_cancel'],
+      onNotification: (channel) => this.hear(channel),
     })
     const tidying = this.tidyUp()
     await Promise.all([starting, this.listener.start(), tidying]).catch((error: unknown) => {
@@ -150,8 +157,15 @@ export class Executor {
         cause: error,
       })
     })
+    if (options.requireIsolation && this.pool) requireIsolation(this.pool.stats().walls)
     this.startedAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
+  }
+
+  private hear(channel: string): void {
+    if (channel === 'kiln_cancel') void this.beat()
+    else if (channel === 'kiln_slots') void this.admission.admit()
+    else this.wakeUp.wake()
   }
 
   private leaseEnvironment(): LeaseEnvironment {
@@ -165,6 +179,7 @@ export class Executor {
       versions: this.versions,
       onLogLine: this.options.onLogLine,
       runChild: (input) => this.runInserted(input),
+      childSlots: new ChildSlots(this.options.concurrency),
       onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
     }
   }
@@ -176,6 +191,7 @@ export class Executor {
       entryPath: processEntry('sandbox'),
       nodePath: process.execPath,
       size: options.concurrency,
+      keep: sandboxesToKeep(options.concurrency),
       warm: 1,
       maxMemoryBytes: context.settings.sandboxMemoryBytes,
     })
@@ -188,8 +204,8 @@ export class Executor {
   /**
    * Inserts a job that is claimed from its first moment, and runs it.
    *
-   * @throws KilnError LIMITS_FULL when the analysis has as many running jobs as it allows, TERMINATED
-   * when this executor stops.
+   * @throws KilnError LIMITS_FULL when its analysis or project runs as many jobs as it may,
+   * TERMINATED when this executor stops.
    */
   async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
     const holder = await this.turns.take(async () => {
@@ -214,10 +230,13 @@ export class Executor {
     const { signal } = context
     const onAbort = () => this.wakeUp.wake()
     signal.addEventListener('abort', onAbort, { once: true })
+    // What began to wait while nobody was here.
+    void this.admission.admit()
     this.loop = new ClaimLoop({
       context,
       concurrency: this.options.concurrency,
       wakeUp: this.wakeUp,
+      admission: this.admission,
       isOpen: () => !this.isStopping && !this.isFencedOut && !signal.aborted,
       isDraining: () => this.isDraining,
       claim: (limit) => this.claim(limit),
@@ -238,6 +257,7 @@ export class Executor {
     const startedAt = this.context.clock.monotonic()
     const end = await holder.run(onScriptEnd)
     this.meter.jobEnded(end.status, this.context.clock.monotonic() - startedAt)
+    if (holder.holdsSlot) void this.admission.admit()
     return end
   }
 
@@ -282,6 +302,7 @@ export class Executor {
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
       await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
     }
+    await this.admission.whenIdle()
     // Before the row is closed: an ended executor's counters are not written any more.
     await this.meter.save(this.context.database.queries, this.id)
     await retireExecutor(this.context.database.queries, this.id)
@@ -365,6 +386,7 @@ export class Executor {
         holder.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
+      if (reply.hasWaitingJobs) void this.admission.admit()
       await this.meter.save(this.promptQueries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.

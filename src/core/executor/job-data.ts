@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { freeAccount } from '../confine/index.ts'
 import type { Context } from '../context.ts'
 import {
   type PostgresDatasource,
@@ -9,6 +10,8 @@ import {
 } from '../datasources/index.ts'
 import { type DuckdbProcess, startDuckdbProcess } from '../duckdb/index.ts'
 import { type DataFolder, processEntry } from '../os/index.ts'
+import type { WallStats } from '../sandbox/index.ts'
+import { duckdbWalls } from './duckdb-walls.ts'
 import { HostFailure } from './host-failure.ts'
 import { type JobFolder, createJobFolder } from './job-folder.ts'
 
@@ -23,6 +26,8 @@ export interface JobDataOptions {
   /** Names the script declares; nothing else is within its reach. */
   readonly datasources: readonly string[]
   readonly memoryBytes: number
+  /** What stands around sandboxes here, and so around the DuckDB process. */
+  readonly walls: WallStats
 }
 
 /**
@@ -35,6 +40,8 @@ export class JobData {
   private readonly postgres = new Map<string, PostgresDatasource>()
   private folder: Promise<JobFolder> | undefined
   private duckdbProcess: Promise<DuckdbProcess> | undefined
+  /** The account of the DuckDB process, if not ours. */
+  private uid: number | undefined
 
   constructor(options: JobDataOptions) {
     this.options = options
@@ -91,7 +98,8 @@ export class JobData {
     }
     const postgres = await this.postgresDatasource(request.datasource, source.connectionString)
     const { path: folder } = await this.jobFolder()
-    return loadIntoDuckdb(postgres, { duckdb, folder, sql, params, table }, signal)
+    const owner = this.uid === undefined ? {} : { uid: this.uid }
+    return loadIntoDuckdb(postgres, { duckdb, folder, ...owner, sql, params, table }, signal)
   }
 
   async peakMemoryBytes(): Promise<number> {
@@ -108,6 +116,7 @@ export class JobData {
     ])
     const folder = await this.folder?.catch(() => undefined)
     await folder?.remove()
+    freeAccount(this.uid)
   }
 
   private jobFolder(): Promise<JobFolder> {
@@ -136,6 +145,11 @@ export class JobData {
         views.push({ name, files, format: source.format })
       }
     }
+    const { walls, dataFolder } = this.options
+    const attached = attach.map(({ path: file }) => file)
+    const { uid, confiner } = await duckdbWalls(walls, dataFolder, attached)
+    this.uid = uid
+    if (uid !== undefined) await folder.giveTo(uid)
     return startDuckdbProcess({
       folder: folder.path,
       memoryLimitBytes: this.options.memoryBytes,
@@ -144,6 +158,8 @@ export class JobData {
       entryPath: processEntry('duckdb'),
       attach,
       views,
+      ...(uid === undefined ? {} : { uid }),
+      ...(confiner ? { confiner } : {}),
     })
   }
 }

@@ -1,13 +1,15 @@
 import { constants } from 'node:fs'
-import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { chmod, chown, copyFile, mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { type DataFolder, ensurePrivateFolder, fileError } from '../os/index.ts'
+import { type DataFolder, ensurePrivateFolder, fileError, isRoot } from '../os/index.ts'
 
 /** A job's own folder: what its DuckDB reads, spills and exports. Gone when the job ends. */
 export interface JobFolder {
   readonly path: string
   /** Puts a copy of a file in; returns the path of the copy. */
   takeIn(file: string, as: string): Promise<string>
+  /** Hands it, and all that is in it by now, to another account. Only root can. */
+  giveTo(uid: number): Promise<void>
   remove(): Promise<void>
 }
 
@@ -15,11 +17,22 @@ export interface JobFolder {
 export async function createJobFolder(data: DataFolder, jobId: string): Promise<JobFolder> {
   const folder = path.join(data.path, 'jobs', jobId)
   await rm(folder, { recursive: true, force: true })
+  await ensurePrivateFolder(path.dirname(folder))
+  // Accounts that jobs' processes run under pass through it to their own, but cannot list the others.
+  if (isRoot()) await chmod(path.dirname(folder), 0o711)
   await ensurePrivateFolder(folder)
   return {
     path: folder,
     takeIn: (file, as) => copyInto(folder, file, as),
+    giveTo: (uid) => giveAll(folder, uid),
     remove: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+async function giveAll(folder: string, uid: number): Promise<void> {
+  const entries = await readdir(folder, { recursive: true })
+  for (const entry of [folder, ...entries.map((name) => path.join(folder, name))]) {
+    await chown(entry, uid, uid)
   }
 }
 

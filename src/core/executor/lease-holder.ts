@@ -9,6 +9,7 @@ import {
 import { type DataFolder, delay } from '../os/index.ts'
 import { isInline } from '../results/index.ts'
 import type { SandboxPool } from '../sandbox/index.ts'
+import type { ChildSlots } from './child-slots.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { JobEnd } from './job-end.ts'
 import { Interruption } from './interruption.ts'
@@ -38,6 +39,7 @@ export interface LeaseEnvironment {
   readonly onLogLine: ((line: JobLogLine) => void) | undefined
   /** Inserts and runs a child job on the same executor. */
   readonly runChild: (input: InsertedJob) => Promise<JobEnd>
+  readonly childSlots: ChildSlots
   /**
    * The job needs this process no more. `isKnownEnded`: the lease has ended in the database too, as
    * far as anybody knows.
@@ -81,6 +83,11 @@ export class LeaseHolder {
 
   get jobId(): string {
     return this.job.id
+  }
+
+  /** Its end may let a job go that waits for a limit. */
+  get holdsSlot(): boolean {
+    return this.job.holdsSlot
   }
 
   /** How long the claim has waited for its turn. */
@@ -152,7 +159,7 @@ export class LeaseHolder {
         },
         runChild: (parent, name, parameters, childSignal) =>
           runChild(
-            { context, run: this.environment.runChild },
+            { context, run: this.environment.runChild, slots: this.environment.childSlots },
             { parent, parentJob: job, name, parameters },
             childSignal,
           ),

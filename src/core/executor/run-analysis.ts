@@ -15,6 +15,8 @@ export interface RunAnalysisInput {
   readonly triggeredBy: string
   /** A limit of the caller, besides those of script and operator. */
   readonly timeoutMs?: number
+  /** Refuse to run where a script that breaks out would run as our account. */
+  readonly requireIsolation?: boolean
   readonly onStart?: (jobId: string) => void
   readonly onLogLine?: (line: JobLogLine) => void
 }
@@ -24,7 +26,8 @@ export interface RunAnalysisInput {
  * claimed. Aborting the context's signal cancels it. If this process dies the job becomes `failed`
  * with `executor_lost`, found by the next command that looks at jobs.
  *
- * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID before a job exists, LIMITS_FULL, or a database error.
+ * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID before a job exists, LIMITS_FULL,
+ * ISOLATION_MISSING, or a database error.
  */
 export async function runAnalysis(context: Context, input: RunAnalysisInput): Promise<JobEnd> {
   const { analysis } = input
@@ -35,20 +38,19 @@ export async function runAnalysis(context: Context, input: RunAnalysisInput): Pr
     kind: 'one_shot',
     concurrency: 1,
     programVersion: input.programVersion,
+    requireIsolation: input.requireIsolation ?? false,
     ...(input.onLogLine ? { onLogLine: input.onLogLine } : {}),
   })
   try {
     await executor.start()
     context.signal.throwIfAborted()
     const { timeoutMs } = input
-    const { maxConcurrent } = analysis.definition ?? {}
     return await executor.runInserted(
       {
         analysisId: analysis.id,
         versionNumber: analysis.versionNumber,
         parameters: input.parameters,
         triggeredBy: input.triggeredBy,
-        ...(maxConcurrent === undefined ? {} : { maxConcurrent }),
       },
       {
         ...(timeoutMs === undefined ? {} : { timeoutMs }),

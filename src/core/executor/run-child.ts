@@ -1,8 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { type RunnableAnalysis, findRunnable } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
-import { type ClaimedJob, cancelChildren } from '../jobs/index.ts'
+import { isKilnError } from '../errors/index.ts'
+import { type ClaimedJob, cancelChildren, requestSlot, withdrawSlotRequest } from '../jobs/index.ts'
+import { delay } from '../os/index.ts'
+import type { ChildSlots } from './child-slots.ts'
 import { HostFailure } from './host-failure.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { JobEnd } from './job-end.ts'
@@ -10,9 +14,17 @@ import type { JobEnd } from './job-end.ts'
 /** Analyses that call analyses that call analyses: past this it is a mistake. */
 const maxDepth = 5
 
+/** Between looks for a slot: soon for a child that runs briefly, and cheap for one that waits. */
+const firstLookMs = 20
+const lookEveryMs = 500
+
+/** A child that outlives its parent's script is cancelled this soon. */
+const cancelAgainMs = 500
+
 export interface ChildRunner {
   readonly context: Context
   readonly run: (input: InsertedJob) => Promise<JobEnd>
+  readonly slots: ChildSlots
 }
 
 export interface ChildRequest {
@@ -24,31 +36,36 @@ export interface ChildRequest {
 
 /**
  * Runs another analysis of the same project as a child job, on the same executor, and returns the
- * JSON text of its result. The child has a sandbox of its own beyond the executor's concurrency:
- * were it to wait for a free one, parents that fill them all would wait for ever.
+ * JSON text of its result. The child has a sandbox of its own beyond the executor's concurrency, as
+ * many at a time as `slots` has for its level. Under a limit of its analysis it waits for a slot of
+ * that too, for as long as its parent may run.
  */
 export async function runChild(
-  { context, run }: ChildRunner,
+  { context, run, slots }: ChildRunner,
   { parent, parentJob, name, parameters }: ChildRequest,
   signal: AbortSignal,
 ): Promise<string> {
   const { queries } = context.database
   const analysis = await findRunnable(context, name, { projectId: parent.projectId })
-  await refuseCycle(queries, parentJob, analysis)
+  const level = await requireDescent(queries, parentJob, analysis)
+  let repeat: NodeJS.Timeout | undefined
   const cancel = () => {
-    // The parent is gone; the cancel reaches its children by their leases.
+    // The parent is gone; the cancel reaches its children by their leases. Again and again, since
+    // one that is being inserted at this moment is not there yet.
     void cancelChildren(queries, parentJob.id).catch(() => undefined)
+    repeat ??= setInterval(cancel, cancelAgainMs)
   }
-  signal.throwIfAborted()
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    const end = await run({
+    const child: InsertedJob = {
       analysisId: analysis.id,
       versionNumber: analysis.versionNumber,
       parameters,
       triggeredBy: 'analysis',
       parentJobId: parentJob.id,
-    })
+    }
+    const runAtLevel = (input: InsertedJob) => slots.run(level, () => run(input), signal)
+    const end = await runWithSlot(queries, child, runAtLevel, signal)
     switch (end.status) {
       case 'completed':
         return end.resultText
@@ -58,15 +75,43 @@ export async function runChild(
         throw new HostFailure('dependency_error', `analysis "${name}" was ${end.status}`)
     }
   } finally {
+    clearInterval(repeat)
     signal.removeEventListener('abort', cancel)
   }
 }
 
-async function refuseCycle(
+/** Nobody tells when a slot is free: who frees it does not know who waits. */
+async function runWithSlot(
+  queries: Queries,
+  input: InsertedJob,
+  run: ChildRunner['run'],
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  const slotRequestId = randomUUID()
+  let hasAsked = false
+  try {
+    for (let waitMs = firstLookMs; ; waitMs = Math.min(2 * waitMs, lookEveryMs)) {
+      try {
+        return await run({ ...input, slotRequestId })
+      } catch (error) {
+        if (!isKilnError(error, 'LIMITS_FULL')) throw error
+      }
+      hasAsked = true
+      await requestSlot(queries, slotRequestId, input.analysisId)
+      await delay(waitMs, signal)
+    }
+  } finally {
+    // If we die before, it is void by itself a little later.
+    if (hasAsked) await withdrawSlotRequest(queries, slotRequestId).catch(() => undefined)
+  }
+}
+
+/** How many jobs the child would have above it; refuses a circle, and a descent that is too deep. */
+async function requireDescent(
   queries: Queries,
   parentJob: ClaimedJob,
   analysis: RunnableAnalysis,
-): Promise<void> {
+): Promise<number> {
   const { rows } = await sql<{ analysisId: string }>`
     with recursive ancestors as (
       select id, analysis_id, parent_job_id
@@ -89,4 +134,5 @@ async function refuseCycle(
   if (rows.length > maxDepth) {
     throw new HostFailure('dependency_error', `analyses call each other more than ${maxDepth} deep`)
   }
+  return rows.length
 }

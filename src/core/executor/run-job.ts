@@ -146,7 +146,7 @@ function parametersOf(
   }
   return resolveParameters(definition, given as Record<string, unknown>, {
     now: job.scheduledFor ?? job.startedAt,
-    timezone: 'UTC',
+    timezone: job.scheduleTimezone ?? 'UTC',
   })
 }
 
@@ -166,6 +166,7 @@ async function runScript(
     projectId: analysis.projectId,
     datasources: definition.dependencies.datasources,
     memoryBytes: limits.memoryBytes,
+    walls: options.pool.stats().walls,
   })
   const broker = new Broker({
     queries: context.database.queries,

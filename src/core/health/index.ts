@@ -5,3 +5,5 @@ export {
   type ServiceVerdict,
   askService,
 } from './ask-service.ts'
+export { type SandboxReport, checkSandbox } from './sandbox/check-sandbox.ts'
+export type { Layer, LayerState } from './sandbox/layer.ts'

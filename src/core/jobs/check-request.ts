@@ -15,7 +15,7 @@ export function checkRequest(
 ): void {
   if (!analysis.isActive) {
     throw new KilnError('ANALYSIS_INACTIVE', `the analysis "${analysis.name}" is disabled`, {
-      hint: 'set is_active on its row in analyses to enable it',
+      hint: `enable it: kiln analysis enable ${analysis.name} --project ${analysis.projectId}`,
     })
   }
   if (!analysis.definition) return

@@ -15,6 +15,8 @@ export interface ClaimedJob {
   readonly triggeredBy: string
   readonly idempotencyKey: string | null
   readonly scheduledFor: string | null
+  /** In which relative dates are meant; null: the job is of no schedule. */
+  readonly scheduleTimezone: string | null
   readonly startedAt: string
   /** How long it might have run before, until the claim. */
   readonly waitMs: number
@@ -22,6 +24,8 @@ export interface ClaimedJob {
   readonly analysisName: string
   readonly projectId: string
   readonly isActive: boolean
+  /** It runs under a limit: its end lets another go. */
+  readonly holdsSlot: boolean
 }
 
 /** Columns of a claimed `job` and its `analysis`, but for the token. */
@@ -29,10 +33,12 @@ export const claimedColumns = `
   job.id, job.analysis_id as "analysisId", job.version_number as "versionNumber", job.parameters,
   job.attempt, job.lost_count as "lostCount", job.handed_back_count as "handedBackCount",
   job.triggered_by as "triggeredBy", job.idempotency_key as "idempotencyKey",
-  job.scheduled_for as "scheduledFor", job.started_at as "startedAt",
+  job.scheduled_for as "scheduledFor", job.schedule_timezone as "scheduleTimezone",
+  job.started_at as "startedAt",
   (extract(epoch from now() - greatest(job.run_at, job.created_at)) * 1000)::float8 as "waitMs",
   job.parent_job_id as "parentJobId", analysis.name as "analysisName",
-  analysis.project_id as "projectId", analysis.is_active as "isActive"
+  analysis.project_id as "projectId", analysis.is_active as "isActive",
+  job.holds_slot as "holdsSlot"
 `
 
 /**
@@ -84,7 +90,7 @@ const claim = prepare(
   )
   select id, "analysisId", "versionNumber", parameters, attempt, "lostCount", "handedBackCount",
     "triggeredBy", "idempotencyKey", "scheduledFor", "startedAt", "waitMs", "parentJobId",
-    "analysisName", "projectId", "isActive"
+    "analysisName", "projectId", "isActive", "holdsSlot"
   from claimed
   order by priority desc, run_at, id
 `,

@@ -3,6 +3,7 @@
  * it expects and, for a running job, by the lease token; zero rows changed is a normal outcome.
  */
 export { type BeatReply, type HeldLeases, beatExecutor } from './beat-executor.ts'
+export { admitJobs } from './admit-jobs.ts'
 export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
@@ -23,8 +24,10 @@ export {
 export { type UnfinishedFilter, findUnfinishedJobs } from './find-jobs.ts'
 export { followJobLogs } from './follow-job-logs.ts'
 export { type JobAttempt, getJob, listAttempts } from './get-job.ts'
+export { getProject } from './get-project.ts'
 export { handBackJobs } from './hand-back-jobs.ts'
 export { type ClaimedJobInput, insertClaimedJob } from './insert-claimed-job.ts'
+export { decodeJobCursor, encodeJobCursor } from './job-cursor.ts'
 export { isJobId } from './job-id.ts'
 export { type Job, type JobStatus, type JobSummary, finalStatuses, jobStatuses } from './job.ts'
 export {
@@ -38,6 +41,7 @@ export { jobError, worstJobError } from './job-error.ts'
 export { jobJson } from './job-json.ts'
 export { type ExecutorInfo, type ExecutorState, listExecutors } from './list-executors.ts'
 export { type JobFilter, type JobPage, listJobs } from './list-jobs.ts'
+export { type ProjectInfo, listProjects } from './list-projects.ts'
 export {
   type FailingAnalysis,
   type FailingFilter,
@@ -54,6 +58,8 @@ export { type ChooseParameters, type RetriedJob, retryJob } from './retry-job.ts
 export { type RetryOutcome, retryJobs } from './retry-jobs.ts'
 export { type LostExecutor, LostExecutorWatch } from './lost-executor-watch.ts'
 export { type Rescue, rescueJobs } from './rescue-jobs.ts'
+export { setProjectLimit } from './set-project-limit.ts'
 export { deadAfterMs, sweepLostExecutors } from './sweep-lost-executors.ts'
+export { requestSlot, withdrawSlotRequest } from './take-slot.ts'
 export { type WaitOptions, waitForJob, waitForJobs } from './wait-for-jobs.ts'
 export { type JobChanges, watchJobs } from './watch-jobs.ts'

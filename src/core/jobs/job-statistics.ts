@@ -5,6 +5,8 @@ import type { Queries } from '../database/index.ts'
 export interface JobStatistics {
   readonly total: number
   readonly pending: number
+  /** Of the pending ones those that a limit or a slot keeps back. */
+  readonly waiting: number
   readonly running: number
   readonly completed: number
   readonly failed: number
@@ -33,7 +35,7 @@ export async function jobStatistics(
 ): Promise<JobStatistics> {
   const { rows } = await sql<JobStatistics>`
     with chosen as (
-      select job.status, job.execution_time_ms,
+      select job.status, job.execution_time_ms, not job.ready as is_waiting,
         extract(epoch from job.started_at - greatest(job.run_at, job.created_at)) * 1000 as wait_ms
       from analysis_jobs job
       join analyses analysis on analysis.id = job.analysis_id
@@ -50,6 +52,7 @@ export async function jobStatistics(
     select
       count(*)::integer as total,
       count(*) filter (where status = 'pending')::integer as pending,
+      count(*) filter (where status = 'pending' and is_waiting)::integer as waiting,
       count(*) filter (where status = 'running')::integer as running,
       count(*) filter (where status = 'completed')::integer as completed,
       count(*) filter (where status = 'failed')::integer as failed,

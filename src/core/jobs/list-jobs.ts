@@ -1,8 +1,7 @@
 import { sql } from 'kysely'
 import type { Context } from '../context.ts'
-import { KilnError } from '../errors/index.ts'
 import type { JobStatus, JobSummary } from './job.ts'
-import { isJobId } from './job-id.ts'
+import { decodeJobCursor, encodeJobCursor } from './job-cursor.ts'
 import { selectJobSummaries } from './select-jobs.ts'
 
 export interface JobFilter {
@@ -54,7 +53,7 @@ export async function listJobs(
       )
   }
   if (filter.cursor) {
-    const { createdAt, id } = decodeCursor(filter.cursor)
+    const { createdAt, id } = decodeJobCursor(filter.cursor)
     query = query.where(({ eb, refTuple, tuple }) =>
       eb(refTuple('analysisJobs.createdAt', 'analysisJobs.id'), '<', tuple(createdAt, id)),
     )
@@ -64,21 +63,6 @@ export async function listJobs(
   const last = jobs.at(-1)
   return {
     jobs,
-    nextCursor: rows.length > filter.limit && last ? encodeCursor(last) : null,
+    nextCursor: rows.length > filter.limit && last ? encodeJobCursor(last) : null,
   }
-}
-
-function encodeCursor(job: Pick<JobSummary, 'createdAt' | 'id'>): string {
-  return Buffer.from(`${job.createdAt} ${job.id}`).toString('base64url')
-}
-
-function decodeCursor(cursor: string): { createdAt: string; id: string } {
-  const [createdAt = '', id = '', ...rest] = Buffer.from(cursor, 'base64url').toString().split(' ')
-  const isTime = /^\d{4,}-\d\d-\d\dT[\d:.]+Z$/.test(createdAt)
-  if (isTime && !Number.isNaN(Date.parse(createdAt)) && isJobId(id) && rest.length === 0) {
-    return { createdAt, id }
-  }
-  throw new KilnError('USAGE', 'the cursor is not one that a page gave', {
-    hint: 'use next_cursor of the page before, or leave --cursor out',
-  })
 }

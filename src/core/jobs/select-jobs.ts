@@ -1,5 +1,6 @@
 import type { Queries } from '../database/index.ts'
 import type { JobRow } from './job.ts'
+import { waitingReason } from './waiting-reason.ts'
 
 /**
  * Columns of a job but for its result and its log lines: those may be hundreds of kilobytes, and a
@@ -20,7 +21,8 @@ const summaryColumns = [
   'analysisJobs.priority',
   'analysisJobs.runAt',
   'analysisJobs.ready',
-  'analysisJobs.waitingReason',
+  'analysisJobs.waitsForSlot',
+  'analysisJobs.holdsSlot',
   'analysisJobs.attempt',
   'analysisJobs.maxAttempts',
   'analysisJobs.lostCount',
@@ -47,7 +49,10 @@ const joined = (queries: Queries) =>
     .select(['analyses.name as analysisName', 'analyses.projectId as projectId'])
 
 /** Jobs with the name and project of their analysis. */
-export const selectJobs = (queries: Queries) => joined(queries).selectAll('analysisJobs')
+export const selectJobs = (queries: Queries) =>
+  // After the columns of the row: of two of one name the last stands.
+  joined(queries).selectAll('analysisJobs').select(waitingReason.as('waitingReason'))
 
 /** The same without results and log lines. */
-export const selectJobSummaries = (queries: Queries) => joined(queries).select(summaryColumns)
+export const selectJobSummaries = (queries: Queries) =>
+  joined(queries).select(summaryColumns).select(waitingReason.as('waitingReason'))

@@ -4,12 +4,14 @@ import { compareVersions } from './load-migrations.ts'
 import type { Migration } from './migration-file.ts'
 
 /**
- * How a version stands: `pending` (a file, not applied), `applied`, `drifted` (applied, and the
+ * How a version stands: `pending` (a file, not applied), `empty` (the same, and nothing is written in
+ * it yet), `applied`, `drifted` (applied, and the
  * file has been edited since), `missing_file` (applied, and its file is gone), `newer` (applied by
  * a newer program), `unfinished` (without a transaction, stopped half way).
  */
 export type MigrationState =
   | 'pending'
+  | 'empty'
   | 'applied'
   | 'drifted'
   | 'missing_file'
@@ -45,7 +47,7 @@ export function compareLedger(
 }
 
 function stateOf(migration: Migration, row: LedgerRow | undefined): MigrationState {
-  if (!row) return 'pending'
+  if (!row) return migration.up.statements.length === 0 ? 'empty' : 'pending'
   if (row.state !== 'applied') return 'unfinished'
   return row.checksum === migration.checksum ? 'applied' : 'drifted'
 }

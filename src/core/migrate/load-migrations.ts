@@ -63,6 +63,7 @@ export async function listMigrationFiles(
  */
 export async function loadMigrations(
   folder: string = defaultMigrationsFolder(),
+  options: { readonly allowEmpty?: boolean } = {},
 ): Promise<readonly Migration[]> {
   const files = await listMigrationFiles(folder)
   return Promise.all(
@@ -71,7 +72,7 @@ export async function loadMigrations(
       const content = await readFile(file, 'utf8').catch((error: unknown) => {
         throw fileError(error, file)
       })
-      return parseMigration(fileName, content)
+      return parseMigration(fileName, content, options)
     }),
   )
 }

@@ -45,9 +45,14 @@ export function versionOfFileName(fileName: string): { version: string; name: st
  * Reads one migration. The markers are those of dbmate: `-- migrate:up` and `-- migrate:down`,
  * each with `transaction:false` if need be.
  *
+ * @param options.allowEmpty lets an up part without statements pass, as a new file has it.
  * @throws KilnError MIGRATION_INVALID naming file and line.
  */
-export function parseMigration(fileName: string, rawContent: string): Migration {
+export function parseMigration(
+  fileName: string,
+  rawContent: string,
+  { allowEmpty = false }: { readonly allowEmpty?: boolean } = {},
+): Migration {
   const content = rawContent.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
   const named = versionOfFileName(fileName)
   if (!named) {
@@ -88,7 +93,7 @@ export function parseMigration(fileName: string, rawContent: string): Migration 
     }
   }
   const up = part(first, second?.start ?? content.length)
-  if (up.statements.length === 0) {
+  if (up.statements.length === 0 && !allowEmpty) {
     throw invalid(fileName, content, first.start, 'the up part holds no statement')
   }
   const down = second ? part(second, content.length) : undefined

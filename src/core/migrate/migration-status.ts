@@ -6,7 +6,7 @@ import { type MigrateContext, withSession } from './session.ts'
 
 export interface StatusReport {
   readonly migrations: readonly MigrationStatus[]
-  /** True when a migration is pending or unfinished. */
+  /** True when a migration is pending or unfinished. An empty file is neither: nothing would run. */
   readonly hasPending: boolean
   /** What makes the answer a no, whatever was asked: SCHEMA_NEWER or MIGRATION_DRIFT. */
   readonly error: KilnError | undefined
@@ -20,7 +20,7 @@ export async function migrationStatus(
   context: MigrateContext,
   input: { readonly migrationsFolder?: string | undefined } = {},
 ): Promise<StatusReport> {
-  const migrations = await loadMigrations(input.migrationsFolder)
+  const migrations = await loadMigrations(input.migrationsFolder, { allowEmpty: true })
   const ledger = await withSession(context, {}, readLedger)
   const statuses = compareLedger(migrations, ledger)
   return {

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
+import path from 'node:path'
 
 /** An entry of the system's list of accounts. */
 export interface Account {
@@ -32,4 +33,21 @@ export async function findAccount(nameOrUid: string | number): Promise<Account |
     }
   }
   return undefined
+}
+
+/**
+ * True when an account that owns nothing and is in no group may reach a file and read it, or with
+ * `enter` pass through a folder. Access lists are not looked at: they may only make it false.
+ */
+export async function isOpenToOthers(file: string, use: 'read' | 'enter'): Promise<boolean> {
+  const bits = { read: 0o004, enter: 0o001 }
+  try {
+    const { mode } = await stat(file)
+    if ((mode & bits[use]) === 0) return false
+    const parent = path.dirname(path.resolve(file))
+    return parent === path.resolve(file) || (await isOpenToOthers(parent, 'enter'))
+  } catch {
+    // Not there, or not ours to see: then not theirs either.
+    return false
+  }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, mkdir, open, rename, rm } from 'node:fs/promises'
+import { access, link, mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { KilnError, type KilnErrorOptions, errorCodeOf, messageOf } from '../errors/index.ts'
 
@@ -13,6 +13,51 @@ export async function writeFileAtomically(
   content: string | Uint8Array,
   mode = 0o600,
 ): Promise<void> {
+  const temporary = await writeBeside(file, content, mode)
+  try {
+    // If we die here, the old file is untouched and cleanup removes the temporary one.
+    await rename(temporary, file)
+    await syncFolder(path.dirname(file))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw fileError(error, file)
+  }
+}
+
+/**
+ * Writes a file that must not be there yet, whole or not at all: one that comes between is not
+ * written over. With `force` it may be there.
+ *
+ * @throws KilnError FILE_EXISTS, FILE_NOT_FOUND for a folder that does not exist, DISK_FULL,
+ *   PERMISSION_DENIED.
+ */
+export async function writeNewFile(
+  file: string,
+  content: string | Uint8Array,
+  { force, mode = 0o600 }: { readonly force: boolean; readonly mode?: number },
+): Promise<void> {
+  if (force) return writeFileAtomically(file, content, mode)
+  const temporary = await writeBeside(file, content, mode)
+  try {
+    // link(2) fails when the name is taken.
+    await link(temporary, file)
+    await syncFolder(path.dirname(file))
+  } catch (error) {
+    if (errorCodeOf(error) !== 'EEXIST') throw fileError(error, file)
+    throw new KilnError('FILE_EXISTS', `${file} exists`, {
+      hint: 'choose another name, or add --force to write over it',
+    })
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+/** Writes the content, down to the disk, into a temporary file of the same folder. */
+async function writeBeside(
+  file: string,
+  content: string | Uint8Array,
+  mode: number,
+): Promise<string> {
   const temporary = `${file}.${randomUUID()}.tmp`
   try {
     const handle = await open(temporary, 'wx', mode)
@@ -22,9 +67,7 @@ export async function writeFileAtomically(
     } finally {
       await handle.close()
     }
-    // If we die here, the old file is untouched and cleanup removes the temporary one.
-    await rename(temporary, file)
-    await syncFolder(path.dirname(file))
+    return temporary
   } catch (error) {
     await rm(temporary, { force: true })
     throw fileError(error, file)

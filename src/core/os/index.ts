@@ -2,7 +2,7 @@
  * The machine: clock, files, processes, where the program lies. The rest of core asks here, so
  * that tests need no global mocks.
  */
-export { type Account, findAccount, isRoot } from './accounts.ts'
+export { type Account, findAccount, isOpenToOthers, isRoot } from './accounts.ts'
 export { childMemoryBytes } from './child-memory.ts'
 export { type Clock, systemClock } from './clock.ts'
 export { type DataFolder, ensureDataFolder, openDataFolder } from './data-folder.ts'
@@ -13,6 +13,7 @@ export {
   fileExists,
   syncFolder,
   writeFileAtomically,
+  writeNewFile,
 } from './files.ts'
 export { type Release, tryTakeTurn } from './machine-turn.ts'
 export { packageRoot, processEntry } from './package-root.ts'

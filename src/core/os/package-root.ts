@@ -16,6 +16,6 @@ export function packageRoot(): string {
 }
 
 /** The built entry file of a child process; `npm run build` makes it. */
-export function processEntry(name: 'sandbox' | 'duckdb'): string {
+export function processEntry(name: 'sandbox' | 'duckdb' | 'probe'): string {
   return path.join(packageRoot(), 'dist', 'processes', `${name}.js`)
 }

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
 import { getJob } from '../jobs/index.ts'
-import { type JsonDifference, compareJson } from './compare-json.ts'
+import { type JsonDifference, compareJson } from '../units/index.ts'
 import { readResult } from './read-result.ts'
 
 export interface ResultComparison {

@@ -54,14 +54,22 @@ async function inlineResult({ database }: ReadContext, job: Job): Promise<string
   })
 }
 
+/**
+ * The file that a row names; undefined when it is none of the results: operators may write the row,
+ * and it must not lead out of their folder.
+ */
+export function resultFile(folder: string, storagePath: string): string | undefined {
+  const file = path.resolve(folder, storagePath)
+  return file.startsWith(path.resolve(folder, 'results') + path.sep) ? file : undefined
+}
+
 async function readStored(
   folder: DataFolder,
   jobId: string,
   stored: { readonly storagePath: string; readonly checksum: string },
 ): Promise<string> {
-  const file = path.resolve(folder.path, stored.storagePath)
-  // The path comes from a row that operators may write: it must not lead out of the folder.
-  if (!file.startsWith(path.join(folder.path, 'results') + path.sep)) {
+  const file = resultFile(folder.path, stored.storagePath)
+  if (file === undefined) {
     throw new KilnError(
       'RESULT_UNAVAILABLE',
       `job ${jobId} names a result outside of the results folder`,

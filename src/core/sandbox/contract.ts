@@ -49,6 +49,8 @@ export interface SandboxJob {
   readonly parametersText: string
   readonly context: ScriptContext
   readonly limits: SandboxLimits
+  /** Instead of `run`, the `options` function of this parameter is called; its choices are the result. */
+  readonly optionsOf?: string
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'

@@ -1,21 +1,28 @@
-import { Accounts, type AccountStats } from './accounts.ts'
+import type { ConfinerKind } from '../confine/index.ts'
 import { Sandbox } from './sandbox.ts'
 import { SandboxProcess } from './sandbox-process.ts'
 import { SandboxUnavailableError } from './sandbox-unavailable-error.ts'
-import { startCommand } from './start-command.ts'
+import { type WallStats, Walls } from './walls.ts'
 
 export interface SandboxPoolOptions {
   /** The built entry file of the sandbox process. */
   readonly entryPath: string
   /** The Node that runs it; 24 or newer. */
   readonly nodePath: string
-  /** Sandboxes that are kept for reuse: as many as jobs run at a time. */
+  /** As many as jobs run at a time; so many are kept for reuse however long they idle. */
   readonly size: number
+  /**
+   * Most that are kept for a while, for projects that take turns: each has a process of its own, and
+   * starting one costs more than most scripts. `size` unless given.
+   */
+  readonly keep?: number
   /** Fresh ones that are started ahead of need. */
   readonly warm: number
   /** The largest memory limit and CPU limit a job will have; the ulimits follow from them. */
   readonly maxMemoryBytes?: number
   readonly maxCpuMs?: number
+  /** The programs that may give sandboxes a view of their own; all that work here unless told. */
+  readonly confiners?: readonly ConfinerKind[]
   readonly log?: (level: 'warn' | 'info', fields: Record<string, unknown>, message: string) => void
 }
 
@@ -29,21 +36,23 @@ export interface SandboxPoolStats {
   readonly fresh: number
   /** Processes started since the pool exists. */
   readonly started: number
-  readonly account: AccountStats
+  readonly walls: WallStats
 }
 
 /** One process and what the pool knows about it. */
 interface Slot {
   readonly process: SandboxProcess
-  readonly uid: number | undefined
   readonly startedResidentBytes: number
   projectId: string | undefined
   state: 'free' | 'busy'
   jobs: number
+  idleSince: number
 }
 
 /** Whatever a job leaves behind in its process is gone after this many. */
 const maxJobs = 200
+/** Beyond `size`, one that nobody has used for so long ends. */
+const maxIdleMs = 60_000
 /** Growth of a process over its start, past which a fresh one is cheaper to trust. */
 const maxGrowthBytes = 100 * 1024 ** 2
 /** After a job ends, spares are started once things are quiet: the next job comes first. */
@@ -57,13 +66,15 @@ const topUpDelayMs = 20
 export class SandboxPool {
   private readonly options: SandboxPoolOptions
   private readonly slots = new Set<Slot>()
-  private readonly accounts = new Accounts()
+  private readonly walls = new Walls()
   /** Spares that are being started and that nobody has asked for yet. */
   private readonly coming = new Set<Promise<Slot>>()
-  private starting = 0
+  /** All that are being started. */
+  private readonly pending = new Set<Promise<Slot>>()
   private started = 0
   private isStopped = false
   private topUpTimer: NodeJS.Timeout | undefined
+  private evictTimer: NodeJS.Timeout | undefined
 
   constructor(options: SandboxPoolOptions) {
     this.options = options
@@ -83,7 +94,10 @@ export class SandboxPool {
   async stop(): Promise<void> {
     this.isStopped = true
     clearTimeout(this.topUpTimer)
+    clearTimeout(this.evictTimer)
     await Promise.all([...this.slots].map((slot) => slot.process.kill()))
+    // Those end themselves once they have started. Killed half way, bwrap would leave its child behind.
+    await Promise.allSettled(this.pending)
   }
 
   /**
@@ -109,14 +123,15 @@ export class SandboxPool {
   }
 
   stats(): SandboxPoolStats {
-    const slots = [...this.slots]
+    // One that was killed counts no more, though its end may not have come to us yet.
+    const slots = [...this.slots].filter((slot) => slot.process.isAlive)
     return {
       size: this.options.size,
       busy: slots.filter((slot) => slot.state === 'busy').length,
       idle: slots.filter((slot) => slot.state === 'free' && slot.projectId !== undefined).length,
       fresh: slots.filter((slot) => slot.state === 'free' && slot.projectId === undefined).length,
       started: this.started,
-      account: this.accounts.stats(),
+      walls: this.walls.stats(),
     }
   }
 
@@ -137,11 +152,12 @@ export class SandboxPool {
   private release(slot: Slot, isReusable: boolean): void {
     slot.state = 'free'
     slot.jobs += 1
+    slot.idleSince = performance.now()
     // Moves it to the end: the order of the set is the order of last use.
     if (this.slots.delete(slot)) this.slots.add(slot)
     slot.process.setHolding(false)
     if (!isReusable || this.isWorn(slot)) void slot.process.kill()
-    else this.evictBeyondSize()
+    else this.evict()
     if (this.isStopped) return
     clearTimeout(this.topUpTimer)
     // A spare beyond `size` serves the next project that has no sandbox yet.
@@ -162,14 +178,24 @@ export class SandboxPool {
     return usage !== undefined && usage.residentBytes > slot.startedResidentBytes + maxGrowthBytes
   }
 
-  /** Ends the used ones that were idle longest. */
-  private evictBeyondSize(): void {
+  /** Ends used ones, those that were idle longest first: beyond `keep`, or old and beyond `size`. */
+  private evict(): void {
+    clearTimeout(this.evictTimer)
     const idle = [...this.slots].filter(
       (slot) => slot.state === 'free' && slot.projectId !== undefined && slot.process.isAlive,
     )
     const busy = [...this.slots].filter((slot) => slot.state === 'busy').length
-    const excess = busy + idle.length - this.options.size
-    for (const slot of idle.slice(0, Math.max(0, excess))) void slot.process.kill()
+    const { size, keep = size } = this.options
+    const now = performance.now()
+    const beyondSize = idle.slice(0, Math.max(0, busy + idle.length - size))
+    const beyondKeep = Math.max(0, busy + idle.length - Math.max(size, keep))
+    for (const [index, slot] of beyondSize.entries()) {
+      const isOld = now - slot.idleSince >= maxIdleMs
+      if (index < beyondKeep || isOld) void slot.process.kill()
+    }
+    if (this.isStopped || beyondSize.length === 0) return
+    this.evictTimer = setTimeout(() => this.evict(), maxIdleMs / 2)
+    this.evictTimer.unref()
   }
 
   /** How many fresh ones to start so that `warm` are there, within `limit` processes. */
@@ -177,8 +203,8 @@ export class SandboxPool {
     const fresh = [...this.slots].filter(
       (slot) => slot.state === 'free' && slot.projectId === undefined,
     ).length
-    const room = limit - this.slots.size - this.starting
-    return Math.max(0, Math.min(this.options.warm - fresh - this.starting, room))
+    const room = limit - this.slots.size - this.pending.size
+    return Math.max(0, Math.min(this.options.warm - fresh - this.pending.size, room))
   }
 
   private topUp(limit: number): void {
@@ -204,41 +230,39 @@ export class SandboxPool {
     return coming
   }
 
-  private async addSlot(): Promise<Slot> {
+  private addSlot(): Promise<Slot> {
+    const slot = this.startSlot()
+    this.pending.add(slot)
+    return slot.finally(() => this.pending.delete(slot))
+  }
+
+  private async startSlot(): Promise<Slot> {
     if (this.isStopped) throw new SandboxUnavailableError('the sandboxes have been stopped')
-    this.starting += 1
-    try {
-      const command = startCommand({
-        nodePath: this.options.nodePath,
-        entryPath: this.options.entryPath,
-        maxMemoryBytes: this.options.maxMemoryBytes ?? 256 * 1024 ** 2,
-        cpuSeconds: Math.ceil((2 * this.maxCpuMs) / 1000) + 10,
-      })
-      const { process, uid } = await this.accounts.start(command)
-      this.started += 1
-      const slot: Slot = {
-        process,
-        uid,
-        startedResidentBytes: process.readUsage()?.residentBytes ?? 0,
-        projectId: undefined,
-        state: 'free',
-        jobs: 0,
-      }
-      this.slots.add(slot)
-      process.setHolding(false)
-      void process.exited.then(() => {
-        this.slots.delete(slot)
-        this.accounts.free(uid)
-      })
-      // It was stopped meanwhile; `stop` has not seen this one.
-      if (this.isStopped) {
-        await process.kill()
-        throw new SandboxUnavailableError('the sandboxes have been stopped')
-      }
-      return slot
-    } finally {
-      this.starting -= 1
+    const { process } = await this.walls.start({
+      nodePath: this.options.nodePath,
+      entryPath: this.options.entryPath,
+      maxMemoryBytes: this.options.maxMemoryBytes ?? 256 * 1024 ** 2,
+      confiners: this.options.confiners,
+      cpuSeconds: Math.ceil((2 * this.maxCpuMs) / 1000) + 10,
+    })
+    this.started += 1
+    const slot: Slot = {
+      process,
+      startedResidentBytes: process.readUsage()?.residentBytes ?? 0,
+      projectId: undefined,
+      state: 'free',
+      jobs: 0,
+      idleSince: performance.now(),
     }
+    this.slots.add(slot)
+    process.setHolding(false)
+    void process.exited.then(() => this.slots.delete(slot))
+    // It was stopped meanwhile; `stop` has not seen this one.
+    if (this.isStopped) {
+      await process.kill()
+      throw new SandboxUnavailableError('the sandboxes have been stopped')
+    }
+    return slot
   }
 
   private get maxCpuMs(): number {

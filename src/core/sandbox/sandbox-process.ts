@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
+import { leafOf } from '../confine/index.ts'
 import { type Frame, FrameReader, encodeFrame, frameKinds } from './frames.ts'
 import { type ProcessUsage, UsageReader } from './process-usage.ts'
 import { SandboxUnavailableError } from './sandbox-unavailable-error.ts'
@@ -36,12 +38,16 @@ export class SandboxProcess {
   private errorText = ''
   private isGone = false
   private isKilled = false
+  private readonly isConfined: boolean
+  private innerPid: number | undefined
 
   private constructor({ command, uid }: SandboxProcessOptions) {
+    this.isConfined = command.isConfined
     this.child = spawn(command.file, command.args, {
       cwd: '/',
-      // Nothing of ours: no secret, no proxy, no NODE_OPTIONS.
-      env: {},
+      // Nothing of ours: no secret, no proxy, no NODE_OPTIONS. The zone is said, since a process
+      // without files cannot find the machine's: dates shall not depend on which walls stand.
+      env: { TZ: 'UTC' },
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
       ...(uid === undefined ? {} : { uid, gid: uid }),
     })
@@ -74,8 +80,11 @@ export class SandboxProcess {
     const outcome = await Promise.race([ready, timeout, started.exited])
     clearTimeout(timer)
     if (outcome === true) {
-      started.usage = UsageReader.open(started.pid)
-      return started
+      if (started.watch()) return started
+      await started.kill()
+      throw new SandboxUnavailableError(
+        'the process inside cannot be watched: no /proc/PID/children',
+      )
     }
     await started.kill()
     const lines = started.errorText.trim().split('\n')
@@ -84,8 +93,9 @@ export class SandboxProcess {
     throw new SandboxUnavailableError(`a sandbox does not start: ${said.trim() || reason}`)
   }
 
+  /** The process that runs scripts. */
   get pid(): number {
-    return this.child.pid ?? 0
+    return this.innerPid ?? this.child.pid ?? 0
   }
 
   /** False from the moment it is killed, and before its end has come to us as an event. */
@@ -120,6 +130,15 @@ export class SandboxProcess {
     }
   }
 
+  /** False when the process that runs scripts stands behind others and cannot be found. */
+  private watch(): boolean {
+    const outerPid = this.child.pid ?? 0
+    this.innerPid = this.isConfined ? leafOf(outerPid) : outerPid
+    if (this.isConfined && this.innerPid === outerPid) return false
+    this.usage = UsageReader.open(this.innerPid)
+    return true
+  }
+
   private read(output: Readable): void {
     const reader = new FrameReader((frame) => this.onFrame(frame))
     output
@@ -141,7 +160,10 @@ export class SandboxProcess {
         if (this.isGone) return
         this.isGone = true
         this.usage?.close()
-        resolve({ exitCode, signal, errorText: this.errorText })
+        const inner = this.isConfined ? signalOf(exitCode) : undefined
+        const { errorText } = this
+        if (inner) resolve({ exitCode: null, signal: inner, errorText })
+        else resolve({ exitCode, signal, errorText })
       }
       this.child.once('error', (error) => {
         this.errorText += error.message
@@ -153,6 +175,12 @@ export class SandboxProcess {
       this.child.once('exit', (exitCode, signal) => setTimeout(end, 100, exitCode, signal).unref())
     })
   }
+}
+
+/** The processes around a confined one pass its end on as a shell does: 128 + N for signal N. */
+function signalOf(exitCode: number | null): NodeJS.Signals | undefined {
+  const entries = Object.entries(constants.signals) as [NodeJS.Signals, number][]
+  return entries.find(([, number]) => exitCode === 128 + number)?.[0]
 }
 
 export const exitOf = ({ exitCode, signal }: ProcessExit): string =>

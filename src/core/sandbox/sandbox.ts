@@ -52,6 +52,7 @@ export class Sandbox {
         script: job.script,
         contextText: JSON.stringify(job.context),
         parametersText: job.parametersText,
+        optionsOf: job.optionsOf,
         limits: { ...job.limits, definitionBytes: 0 },
       }),
       limits: job.limits,

@@ -1,9 +1,12 @@
+import { type Confiner, confinedArgv } from '../confine/index.ts'
 import { execLine } from '../units/index.ts'
 
 /** How a sandbox process is started. */
 export interface StartCommand {
   readonly file: string
   readonly args: readonly string[]
+  /** Other processes stand between the one that is started and the one that runs scripts. */
+  readonly isConfined: boolean
 }
 
 export interface StartCommandOptions {
@@ -13,6 +16,8 @@ export interface StartCommandOptions {
   readonly maxMemoryBytes: number
   /** CPU time after which the kernel ends the process. */
   readonly cpuSeconds: number
+  /** What gives it a view of the machine of its own; undefined leaves it the one we have. */
+  readonly confiner?: Confiner | undefined
 }
 
 /**
@@ -40,7 +45,7 @@ const nodeFlags = [
  *   for gigabytes that V8 and WebAssembly only reserve;
  * - `-t`: CPU time; the soft limit's signal tells it from other ends.
  */
-export function startCommand(options: StartCommandOptions): StartCommand {
+export async function startCommand(options: StartCommandOptions): Promise<StartCommand> {
   // Twice the heap: a collection in flight holds old and new copies.
   const dataKilobytes = Math.ceil((reservedBytes + 2 * options.maxMemoryBytes) / 1024)
   // The isolate that is prepared before the first job.
@@ -57,6 +62,14 @@ export function startCommand(options: StartCommandOptions): StartCommand {
   ].join('\n')
   return {
     file: '/bin/sh',
-    args: ['-c', script, options.nodePath, ...nodeFlags, options.entryPath, memory],
+    args: ['-c', script, ...(await argvOf(options, [memory]))],
+    isConfined: options.confiner !== undefined,
   }
+}
+
+async function argvOf(options: StartCommandOptions, args: readonly string[]): Promise<string[]> {
+  const { nodePath, entryPath, confiner } = options
+  if (!confiner) return [nodePath, ...nodeFlags, entryPath, ...args]
+  const packages = ['isolated-vm']
+  return confinedArgv(confiner, { nodePath, flags: nodeFlags, entryPath, args, packages })
 }

@@ -9,6 +9,7 @@ import { type ServiceState, checkService, isStalled } from './check-service.ts'
 import { JobRunner } from './job-runner.ts'
 import { openHttp } from './open-http.ts'
 import { RescueLoop } from './rescue-loop.ts'
+import { ScheduleLoop } from './schedule-loop.ts'
 import { Loop, type ServicePart } from './service-part.ts'
 import { SystemdNotifier } from './systemd-notifier.ts'
 
@@ -16,8 +17,12 @@ export interface ServiceOptions {
   readonly programVersion: string
   /** Jobs that run at a time; 0: no jobs run here. */
   readonly concurrency: number
+  /** Refuse to start where scripts that break out would run as our account. */
+  readonly requireIsolation?: boolean
   /** Work until the queue is empty, then end: for CI and cron. */
   readonly once: boolean
+  /** Fire schedules that are due; yes unless told. */
+  readonly firesSchedules?: boolean
   /** Where to listen for HTTP requests; undefined: nowhere. */
   readonly listen?: { readonly host: string; readonly port: number } | undefined
   /** Aborted when waiting for the running jobs should end: they go back to the queue. */
@@ -33,14 +38,15 @@ const statisticsAgeMs = 5000
 const checksAgeMs = 1000
 
 /**
- * The long-running service. Its parts: what runs jobs; the rescue of jobs whose executor died; HTTP;
- * the statistics in the log; what it tells systemd. Parts to come join `parts`.
+ * The long-running service. Its parts: what runs jobs; the rescue of jobs whose executor died; what
+ * fires schedules; HTTP; the statistics in the log; what it tells systemd. Parts to come join `parts`.
  */
 export class Service {
   private readonly context: Context
   private readonly options: ServiceOptions
   private readonly runner: JobRunner | undefined
   private readonly rescue: RescueLoop
+  private readonly schedules: ScheduleLoop | undefined
   private readonly statisticsLog: Loop
   private readonly parts: readonly ServicePart[]
   private readonly notifier: SystemdNotifier
@@ -56,16 +62,22 @@ export class Service {
     this.options = options
     this.apiToken = settings.apiToken
     if (options.concurrency > 0) {
-      const { concurrency, programVersion } = options
-      this.runner = new JobRunner(prompt, { concurrency, programVersion })
+      const { concurrency, programVersion, requireIsolation = false } = options
+      this.runner = new JobRunner(prompt, { concurrency, programVersion, requireIsolation })
     }
     this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(queries))
     this.readChecks = cached(clock, checksAgeMs, () => checkService(context, this.state))
     this.notifier = new SystemdNotifier(readServiceManager(), context.log)
     this.rescue = new RescueLoop(context)
+    if (options.firesSchedules ?? true) this.schedules = new ScheduleLoop(context)
     this.statisticsLog = new Loop(settings.metricsIntervalMs, () => this.logStatistics())
     const fold = new Loop(foldEveryMs, async () => void (await foldCounters(queries)))
-    this.parts = [this.statisticsLog, fold, this.rescue]
+    this.parts = [
+      this.statisticsLog,
+      fold,
+      this.rescue,
+      ...(this.schedules && !options.once ? [this.schedules] : []),
+    ]
   }
 
   /** Takes the settings that can change while the service runs; a mistake changes nothing. */
@@ -93,6 +105,7 @@ export class Service {
     const http = options.listen ? await this.openHttp(options.listen) : undefined
     try {
       await runner?.start()
+      if (options.once) await this.schedules?.fireOnce()
       for (const part of this.parts) part.start()
       notifier.watch(() => this.isAlive())
       await notifier.ready('running')
@@ -155,13 +168,14 @@ export class Service {
 
   private get state(): ServiceState {
     const isStopping = this.context.signal.aborted
-    const rescueAgeMs = this.rescue.passAgeMs
-    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: rescueAgeMs }
+    const firingMs = this.options.once ? 0 : (this.schedules?.passAgeMs ?? 0)
+    const slowestMs = Math.max(this.rescue.passAgeMs, firingMs)
+    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: slowestMs }
     const { isDraining, passAgeMs, beatAgeMs } = this.runner.activity
     return {
       isDraining: isDraining || isStopping,
       // A stopping executor claims no more, but still beats.
-      slowestLoopMs: Math.max(rescueAgeMs, beatAgeMs, isStopping ? 0 : passAgeMs),
+      slowestLoopMs: Math.max(slowestMs, beatAgeMs, isStopping ? 0 : passAgeMs),
     }
   }
 

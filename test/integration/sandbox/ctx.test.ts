@@ -238,6 +238,21 @@ describe('the log', () => {
     expect(resultOf(await ran)).toBe('begun')
   })
 
+  it('holds what was said right before a loop that only a kill ends', async () => {
+    const ran = await runScript(
+      pool,
+      body(
+        'for (let i = 0; i < 20; i++) ctx.log(i)\nctx.log("last");[].indexOf.call({ length: 2 ** 50 }, 1)',
+      ),
+      { limits: { runningMs: 300 } },
+    )
+    expect(ran.outcome.status).toBe('failed')
+    expect(ran.log.map(({ message }) => message)).toEqual([
+      ...Array.from({ length: 20 }, (_, index) => String(index)),
+      'last',
+    ])
+  })
+
   it('is bounded in lines, and says how many are missing', async () => {
     const ran = await runScript(
       pool,

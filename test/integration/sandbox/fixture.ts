@@ -42,6 +42,7 @@ export interface RunOptions {
   readonly language?: SandboxJob['script']['language']
   readonly limits?: Partial<SandboxLimits>
   readonly parameters?: unknown
+  readonly optionsOf?: string
   readonly call?: SandboxHost['call']
   readonly signal?: AbortSignal
   readonly projectId?: string
@@ -84,6 +85,7 @@ export async function runScript(
       {
         script: { source, filename: 'demo.js', language: options.language },
         parametersText: JSON.stringify(options.parameters ?? {}),
+        ...(options.optionsOf === undefined ? {} : { optionsOf: options.optionsOf }),
         context: { ...scriptContext, datasources: options.datasources ?? ['warehouse'] },
         limits: { ...limits, ...options.limits },
       },

@@ -56,10 +56,11 @@ export class GuestJob {
   }
 
   private run(realm: GuestRealm): void {
-    const { contextText, parametersText, limits } = this.request
+    const { contextText, parametersText, limits, optionsOf } = this.request
     const stopAt = Date.now() + stopAfterMs(limits.timeoutMs)
     const given = [contextText, parametersText, stopAt, limits.resultBytes]
-    realm.call('run', given, this.time.entryMs())
+    if (optionsOf === undefined) realm.call('run', given, this.time.entryMs())
+    else realm.call('choose', [...given, optionsOf], this.time.entryMs())
   }
 
   /** A reply of the executor, or the end of a sleep. */

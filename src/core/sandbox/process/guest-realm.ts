@@ -9,7 +9,7 @@ import { guestSource } from './guest/source.ts'
 const bare = <const Options extends object>(options: Options): Options =>
   Object.assign(Object.create(null) as Options, options)
 
-const entryNames = ['limitLog', 'define', 'inspect', 'run', 'deliver'] as const
+const entryNames = ['limitLog', 'define', 'inspect', 'run', 'choose', 'deliver'] as const
 type EntryName = (typeof entryNames)[number]
 
 /**

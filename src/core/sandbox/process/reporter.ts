@@ -5,6 +5,11 @@ import type { Channel } from './channel.ts'
 /** A frame costs 10 µs on each side; a batch of this size makes that nothing. */
 const maxBatchLines = 64
 const maxBatchChars = 32 * 1024
+/**
+ * The first lines of a job go one by one: what a script says right before a loop that never yields,
+ * and is killed in, would otherwise wait for a timer that does not fire. At 10 µs each this is 10 ms.
+ */
+const maxSingleLines = 1000
 /** What a person still sees as at once. */
 const everyMs = 50
 
@@ -20,6 +25,7 @@ export class Reporter {
   private lines: [level: number, message: string][] = []
   private batchChars = 0
   private sentBytes = 0
+  private singleLines = 0
   private dropped = 0
   private progress: string | undefined
   private sentAt = 0
@@ -38,8 +44,14 @@ export class Reporter {
     }
     this.sentBytes += bytes
     this.add(level, line)
-    if (this.lines.length >= maxBatchLines || this.batchChars >= maxBatchChars) this.flush()
-    else this.flushSoon()
+    this.singleLines += 1
+    if (
+      this.singleLines <= maxSingleLines ||
+      this.lines.length >= maxBatchLines ||
+      this.batchChars >= maxBatchChars
+    ) {
+      this.flush()
+    } else this.flushSoon()
   }
 
   /** @param text JSON text; only the last one within 50 ms is sent. */

@@ -7,5 +7,7 @@ export interface GuestRequest {
   /** JSON text of the `ScriptContext`. */
   readonly contextText: string
   readonly parametersText: string
+  /** The parameter whose options are asked for; absent: the script is run. */
+  readonly optionsOf?: string | undefined
   readonly limits: Omit<SandboxLimits, 'cpuMs'> & { readonly definitionBytes: number }
 }

@@ -40,6 +40,37 @@ export function makeScript(p: Primordials, encode: Encode, errors: Errors, ends:
       return value
     }
   }
+  const chooseOf = (name: string): ((context: object, parameters: unknown) => unknown) => {
+    const declared = holder['parameters'] as Record<string, { name?: unknown; options?: unknown }>
+    let found = p.isArray(declared) ? undefined : declared[name]
+    const count = p.isArray(declared) ? declared.length : 0
+    for (let i = 0; i < count; i += 1) if (declared[i]?.name === name) found = declared[i]
+    const options = found?.options
+    if (typeof options === 'function') {
+      return (context, parameters) => p.apply(options, found, [context, parameters])
+    }
+    throw new p.TypeError('the options of parameter "' + name + '" are no function')
+  }
+  /** Does the work and tells its end, whatever the script throws, also while it is read. */
+  const settle = async (work: () => unknown, root: string, maxChars: number): Promise<void> => {
+    let value: unknown
+    try {
+      value = await work()
+    } catch (thrown) {
+      ends.failed(errors.describe(thrown))
+      return
+    }
+    let text: string
+    try {
+      text = encode(value, root, maxChars)
+    } catch (thrown) {
+      const described = errors.describe(thrown)
+      described.code ||= 'result_not_serializable'
+      ends.failed(described)
+      return
+    }
+    ends.done(text)
+  }
   return {
     /** Takes the module's exports; false when they are no analysis, which has been told then. */
     define(namespace: Record<string, unknown>): boolean {
@@ -97,24 +128,15 @@ export function makeScript(p: Primordials, encode: Encode, errors: Errors, ends:
         ends.failed(described)
       }
     },
-    async run(context: object, parametersText: string, maxChars: number): Promise<void> {
-      let value: unknown
-      try {
-        value = await start(context, p.parse(parametersText))
-      } catch (thrown) {
-        ends.failed(errors.describe(thrown))
-        return
-      }
-      let text: string
-      try {
-        text = encode(value, 'result', maxChars)
-      } catch (thrown) {
-        const described = errors.describe(thrown)
-        described.code ||= 'result_not_serializable'
-        ends.failed(described)
-        return
-      }
-      ends.done(text)
-    },
+    run: (context: object, parametersText: string, maxChars: number): Promise<void> =>
+      settle(() => start(context, p.parse(parametersText)), 'result', maxChars),
+    /** Calls the `options` function that a parameter declares. */
+    choose: (
+      context: object,
+      parametersText: string,
+      maxChars: number,
+      parameter: string,
+    ): Promise<void> =>
+      settle(() => chooseOf(parameter)(context, p.parse(parametersText)), 'options', maxChars),
   }
 }

@@ -65,5 +65,7 @@ return {
   inspect: (language, maxChars) => script.inspect('${JSON.stringify(fields)}', language, maxChars),
   run: (aboutText, parametersText, stopAt, maxChars) =>
     void script.run(contextOf(p.parse(aboutText), stopAt), parametersText, maxChars),
+  choose: (aboutText, parametersText, stopAt, maxChars, parameter) =>
+    void script.choose(contextOf(p.parse(aboutText), stopAt), parametersText, maxChars, parameter),
   deliver: calls.deliver,
 }`

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compareJson } from '../../../src/core/results/compare-json.ts'
+import { compareJson } from '../../../src/core/units/compare-json.ts'
 
 const differences = (a: string, b: string) => [...compareJson(JSON.parse(a), JSON.parse(b))]
 

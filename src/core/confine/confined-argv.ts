@@ -1,0 +1,113 @@
+import { realpathSync } from 'node:fs'
+import type { Confiner } from './confiner.ts'
+import { librariesOf } from './libraries.ts'
+import { packageFolders } from './package-folders.ts'
+
+/** A Node program and all it may see of the machine. */
+export interface ConfinedNode {
+  readonly nodePath: string
+  readonly flags: readonly string[]
+  /** An ES module in one file. */
+  readonly entryPath: string
+  readonly args: readonly string[]
+  /** npm packages that it imports. */
+  readonly packages: readonly string[]
+  /** Further files and folders, under their own paths. */
+  readonly readable?: readonly string[]
+  readonly writable?: readonly string[]
+}
+
+type Mount = readonly [from: string, to: string]
+
+/**
+ * The words of a command that runs Node in a view of its own: empty network, own process ids, own
+ * root folder with nothing in it but Node, its libraries, the program (under `/kiln`, so that it does
+ * not learn where it is installed) and what else is named. The whole view is read-only but for
+ * `writable`. Two processes stay around it and end with it; its exit code is 128 + N after signal N.
+ */
+export async function confinedArgv(confiner: Confiner, node: ConfinedNode): Promise<string[]> {
+  const libraries = await librariesOf(node.nodePath)
+  const packages = packageFolders(node.packages, realpathSync(node.entryPath))
+  const readOnly: Mount[] = [
+    ...libraries.map((file): Mount => [file, file]),
+    [realpathSync(node.nodePath), '/kiln/node'],
+    // By this name it is an ES module without a package.json to say so.
+    [realpathSync(node.entryPath), '/kiln/main.mjs'],
+    ...[...packages].map(([name, folder]): Mount => [folder, `/kiln/node_modules/${name}`]),
+    ...(node.readable ?? []).map((file): Mount => [file, file]),
+  ]
+  const writable = (node.writable ?? []).map((file): Mount => [file, file])
+  const argv = ['/kiln/node', ...node.flags, '/kiln/main.mjs', ...node.args]
+  return confiner.kind === 'bwrap'
+    ? bwrapArgv(confiner, readOnly, writable, argv)
+    : unshareArgv(confiner, readOnly, writable, argv)
+}
+
+function bwrapArgv(
+  confiner: Confiner,
+  readOnly: readonly Mount[],
+  writable: readonly Mount[],
+  argv: readonly string[],
+): string[] {
+  return [
+    confiner.path,
+    '--unshare-user',
+    ...(confiner.canDisableNamespaces ? ['--disable-userns'] : []),
+    '--unshare-ipc',
+    '--unshare-pid',
+    '--unshare-net',
+    '--unshare-uts',
+    '--unshare-cgroup-try',
+    '--die-with-parent',
+    '--new-session',
+    ...readOnly.flatMap(([from, to]) => ['--ro-bind', from, to]),
+    ...writable.flatMap(([from, to]) => ['--bind', from, to]),
+    '--remount-ro',
+    '/',
+    '--chdir',
+    '/',
+    ...argv,
+  ]
+}
+
+/**
+ * The same by hand, for hosts without bwrap. The new root is put over /sys, which exists everywhere
+ * and holds nothing of ours. A second user namespace takes all rights away again; in a changed root
+ * the kernel lets nobody make another.
+ */
+const unshareScript = `set -e
+umask 022
+mount -t tmpfs -o size=256k,mode=755,nosuid,nodev kiln /sys
+while [ "$1" != -- ]; do
+  to="/sys$3"
+  if [ -d "$2" ]; then mkdir -p "$to"; else mkdir -p "\${to%/*}"; : > "$to"; fi
+  mount --bind "$2" "$to"
+  mount -o "remount,bind,$1,nosuid,nodev" "$to"
+  shift 3
+done
+shift
+mount -o remount,bind,ro,nosuid,nodev /sys
+"$0" --user --map-user=65534 --map-group=65534 --root=/sys --wd=/ "$@"
+exit $?`
+
+function unshareArgv(
+  confiner: Confiner,
+  readOnly: readonly Mount[],
+  writable: readonly Mount[],
+  argv: readonly string[],
+): string[] {
+  const namespaces = '--user --map-root-user --mount --net --ipc --uts --pid --fork'
+  return [
+    confiner.path,
+    ...namespaces.split(' '),
+    '--kill-child=SIGKILL',
+    '/bin/sh',
+    '-c',
+    unshareScript,
+    confiner.path,
+    ...readOnly.flatMap(([from, to]) => ['ro', from, to]),
+    ...writable.flatMap(([from, to]) => ['rw', from, to]),
+    '--',
+    ...argv,
+  ]
+}

@@ -1,0 +1,175 @@
+import { type Queries, prepare, runPrepared } from '../database/index.ts'
+
+/** Jobs admitted by one transaction: it holds the lock on all slots for some 20 ms at most. */
+const batchSize = 500
+
+/** Most calls find nothing that waits: they need not queue for the lock. */
+const findWaiting = prepare(
+  'kiln_find_waiting_jobs',
+  `
+  select exists (
+    select
+    from analysis_jobs
+    where not ready
+      and waiting_reason is not null
+      and run_at <= now()
+      and waits_for_slot
+  ) as "isWaiting"
+`,
+)
+
+/**
+ * A statement of its own: the next one must see what those have given away who had the lock. Plans
+ * are kept, and one made while the table was small may read all of it for each pair.
+ */
+const lockSlots = prepare(
+  'kiln_lock_slots',
+  `select set_config('enable_seqscan', 'off', true), kiln_lock_slots()`,
+)
+
+/**
+ * Walks from pair to pair of analysis and priority, by one index probe each, and not over the
+ * waiting jobs: 100,000 of one analysis cost what one costs, and so do those that are not due. Jobs
+ * that somebody has locked are stepped over.
+ */
+const admit = prepare(
+  'kiln_admit_jobs',
+  `
+  with recursive pairs (analysis_id, priority) as (
+    (
+      select analysis_id, priority
+      from analysis_jobs
+      where waits_for_slot
+      order by analysis_id, priority
+      limit 1
+    )
+    union all
+    select next.analysis_id, next.priority
+    from pairs
+    cross join lateral (
+      select job.analysis_id, job.priority
+      from analysis_jobs job
+      where job.waits_for_slot
+        and (job.analysis_id, job.priority) > (pairs.analysis_id, pairs.priority)
+      order by job.analysis_id, job.priority
+      limit 1
+    ) next
+  ),
+  held as materialized (
+    -- A child holds no slot of the project: its parent does.
+    select analysis_id, count(*) as jobs, count(*) filter (where parent_job_id is null) as own_jobs
+    from analysis_jobs
+    where holds_slot
+    group by analysis_id
+  ),
+  asked as materialized (
+    select analysis_id, count(*) as children
+    from analysis_slot_requests
+    where asked_at > now() - interval '5 seconds'
+    group by analysis_id
+  ),
+  projects_room as materialized (
+    select project.id, project.max_concurrent - coalesce(sum(held.own_jobs), 0) as jobs
+    from projects project
+    left join (
+      held
+      join analyses analysis on analysis.id = held.analysis_id
+    ) on analysis.project_id = project.id
+    where project.max_concurrent is not null
+    group by project.id
+  ),
+  room as materialized (
+    select analysis.id as analysis_id, analysis.project_id, project.jobs as project_jobs,
+      analysis.max_concurrent is not null or project.jobs is not null as is_limited,
+      least(
+        analysis.max_concurrent - coalesce(held.jobs, 0) - coalesce(asked.children, 0),
+        project.jobs,
+        $1
+      ) as jobs
+    from (select distinct analysis_id from pairs) waiting
+    join analyses analysis on analysis.id = waiting.analysis_id
+    left join projects_room project on project.id = analysis.project_id
+    left join held on held.analysis_id = analysis.id
+    left join asked on asked.analysis_id = analysis.id
+  ),
+  candidates as materialized (
+    select job.ctid as place, room.analysis_id, room.project_id, room.project_jobs, room.jobs,
+      room.is_limited, job.priority, job.run_at, job.id
+    from room
+    join pairs on pairs.analysis_id = room.analysis_id
+    cross join lateral (
+      select ctid, priority, run_at, id
+      from analysis_jobs
+      where waits_for_slot
+        and status = 'pending'
+        and not ready
+        and analysis_id = pairs.analysis_id
+        and priority = pairs.priority
+        and run_at <= now()
+      order by run_at, id
+      limit room.jobs
+      for update skip locked
+    ) job
+    where room.jobs > 0
+  ),
+  within_analysis as (
+    select *, row_number() over (
+      partition by analysis_id
+      order by priority desc, run_at, id
+    ) as number
+    from candidates
+  ),
+  within_project as (
+    select place, is_limited, project_jobs, priority, run_at, id, row_number() over (
+      partition by project_id
+      order by priority desc, run_at, id
+    ) as number
+    from within_analysis
+    where number <= jobs
+  ),
+  chosen as materialized (
+    select place, is_limited
+    from within_project
+    where number <= coalesce(project_jobs, number)
+    order by priority desc, run_at, id
+    limit $1
+  ),
+  admitted as (
+    update analysis_jobs job
+    set ready = true, waits_for_slot = false, waiting_reason = null,
+      holds_slot = job.ctid = any (array(select place from chosen where is_limited))
+    where job.ctid = any (array(select place from chosen))
+    returning job.id
+  ),
+  notified as (
+    select pg_notify('kiln_jobs', '')
+    where exists (select from admitted)
+  )
+  select (select count(*) from admitted)::integer as count,
+    (select count(*) from notified) as notified
+`,
+)
+
+/**
+ * Makes waiting due jobs ready, in the order of claims, as far as their analyses and projects have
+ * free slots, and tells the executors. Jobs that no limit holds any more become ready too. Returns
+ * how many became ready. Any number of processes may call it at once.
+ */
+export async function admitJobs(queries: Queries): Promise<number> {
+  const [found] = await runPrepared<{ isWaiting: boolean }>(queries, findWaiting, [])
+  if (!found?.isWaiting) return 0
+  let total = 0
+  for (;;) {
+    const count = await admitBatch(queries)
+    total += count
+    if (count < batchSize) return total
+  }
+}
+
+async function admitBatch(queries: Queries): Promise<number> {
+  return queries.transaction().execute(async (transaction) => {
+    await runPrepared(transaction, lockSlots, [])
+    const [admitted] = await runPrepared<{ count: number }>(transaction, admit, [batchSize])
+    return admitted?.count ?? 0
+  })
+}

@@ -1,0 +1,43 @@
+import { sql } from 'kysely'
+
+/**
+ * Why a pending job does not run yet, in plain words: what its row says, or what can be seen from
+ * outside. Null for a job that is not pending. Each part that may cost a look at another table is
+ * asked only when those before it gave no answer.
+ */
+export const waitingReason = sql<string | null>`
+  case
+    when analysis_jobs.status <> 'pending' then null
+    when analysis_jobs.run_at > now() then
+      case when analysis_jobs.waiting_reason like 'retry %'
+        then analysis_jobs.waiting_reason || ', '
+        else ''
+      end
+      || 'due at '
+      || to_char(analysis_jobs.run_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    when not analysis_jobs.ready and not analysis_jobs.waits_for_slot
+      then analysis_jobs.waiting_reason
+    when not analyses.is_active
+      then format('the analysis "%s" is disabled: the job fails when its turn comes', analyses.name)
+    when not exists (
+      select
+      from analysis_executors
+      where kind = 'service'
+        and stopped_at is null
+        and beat_at > now() - interval '8 seconds'
+    )
+      then 'no service runs jobs: start one with kiln serve-scheduler'
+    when not exists (
+      select
+      from analysis_executors
+      where kind = 'service'
+        and stopped_at is null
+        and not is_draining
+        and beat_at > now() - interval '8 seconds'
+    )
+      then 'every executor is draining'
+    when analysis_jobs.waits_for_slot
+      then coalesce(kiln_limit_reason(analysis_jobs.analysis_id), 'its turn')
+    else 'a free place on an executor'
+  end
+`

@@ -1,0 +1,143 @@
+import type { Context } from '../context.ts'
+import { Listener, databaseError } from '../database/index.ts'
+import { WakeUp } from '../executor/index.ts'
+import { messageOf } from '../errors/index.ts'
+import { silentLogger } from '../log/index.ts'
+import {
+  fireDueSchedules,
+  forgetOutdatedRuns,
+  lookAtSchedules,
+  planNextRuns,
+  setAsideFirstDue,
+} from '../schedules/index.ts'
+import type { ServicePart } from './service-part.ts'
+
+/**
+ * Looks are this far apart when nothing is due: an edit is notified, so that they only cover a lost
+ * notification, and an idle service asks little of its database.
+ */
+const idleMs = 5000
+/** Timers may go off a little early, and the row is not due yet then. */
+const timerMarginMs = 2
+/** Another instance holds the rows that are due here: it is done with them soon. */
+const contendedMs = 20
+/** When the database is away. */
+const retryMs = 1000
+const usualBatchSize = 500
+/** Connections of the pool that firing may take while very many are due. */
+const batchesAtATime = 3
+
+/** Fires schedules for as long as the service runs; any number of instances may. */
+export class ScheduleLoop implements ServicePart {
+  private readonly context: Context
+  private readonly listener: Listener
+  private readonly wakeUp = new WakeUp()
+  private lastPassAt: number
+  private running: Promise<void> = Promise.resolve()
+  private isStopped = false
+  private isFailing = false
+  /** After a batch that failed: schedules one by one, so that the bad one is found. */
+  private batchSize = usualBatchSize
+
+  constructor(context: Context) {
+    this.context = context
+    this.lastPassAt = context.clock.monotonic()
+    this.listener = new Listener({
+      target: context.database.target,
+      pool: context.database.pool,
+      // The executor's own listener says when notifications do not arrive; once is enough.
+      log: silentLogger,
+      applicationName: 'kiln schedules',
+      channels: ['kiln_schedules'],
+      onNotification: () => this.wakeUp.wake(),
+    })
+  }
+
+  get passAgeMs(): number {
+    return this.context.clock.monotonic() - this.lastPassAt
+  }
+
+  start(): void {
+    this.running = this.run()
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    this.wakeUp.wake()
+    await this.running
+    await this.listener.stop()
+  }
+
+  /** Fires what is due now, for a service that ends when nothing is left to do. */
+  async fireOnce(): Promise<void> {
+    let waitMs: number | undefined = 0
+    while (waitMs === 0 && !this.isStopped) waitMs = await this.attempt(() => this.pass())
+  }
+
+  private async run(): Promise<void> {
+    await this.listener.start()
+    await this.attempt(async () => void (await forgetOutdatedRuns(this.context)))
+    while (!this.isStopped) {
+      const waitMs = await this.attempt(() => this.pass())
+      if (!this.isStopped) await this.wakeUp.next(waitMs ?? retryMs)
+    }
+  }
+
+  /** Returns how long there is nothing to do. */
+  private async pass(): Promise<number> {
+    const { context } = this
+    const { dueInMs, hasUnplanned } = await lookAtSchedules(context)
+    if (hasUnplanned && (await planNextRuns(context)) > 0) return 0
+    if (dueInMs === null || dueInMs > idleMs) return idleMs
+    if (dueInMs > 0) return Math.ceil(dueInMs) + timerMarginMs
+    const fired = await this.fire()
+    if (fired === usualBatchSize) await this.fireMany()
+    return fired > 0 ? 0 : contendedMs
+  }
+
+  /** After a full batch: several at a time, so that the database need not wait for this process. */
+  private async fireMany(): Promise<void> {
+    const fireAll = async (): Promise<void> => {
+      while (!this.isStopped && (await this.fire()) === usualBatchSize) {
+        this.lastPassAt = this.context.clock.monotonic()
+      }
+    }
+    await Promise.all(Array.from({ length: batchesAtATime }, fireAll))
+  }
+
+  private async fire(): Promise<number> {
+    const { context, batchSize: limit } = this
+    try {
+      const { schedules, jobs, ruleErrors } = await fireDueSchedules(context, { limit })
+      if (schedules < limit) this.batchSize = usualBatchSize
+      if (schedules > 0) context.log.info({ schedules, jobs }, 'fired what was due')
+      if (ruleErrors > 0) context.log.error({ ruleErrors }, 'rules cannot be followed any more')
+      return schedules
+    } catch (error) {
+      // Of a statement that the database refuses one schedule is the cause, not the connection.
+      if (databaseError(error).code !== 'DATABASE_ERROR') throw error
+      if (limit === 1) {
+        const id = await setAsideFirstDue(context, messageOf(error))
+        context.log.error({ scheduleId: id, error: messageOf(error) }, 'a schedule cannot be fired')
+      }
+      this.batchSize = 1
+      return 1
+    }
+  }
+
+  private async attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
+    const { clock, log } = this.context
+    this.lastPassAt = clock.monotonic()
+    try {
+      const result = await work()
+      if (this.isFailing) log.info({}, 'schedules fire again')
+      this.isFailing = false
+      return result
+    } catch (error) {
+      if (!this.isFailing)
+        log.warn({ error: messageOf(error) }, 'database error: cannot fire schedules')
+      this.isFailing = true
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest'
+import { ClaimAhead } from '../../../src/core/executor/claim-ahead.ts'
+
+function after(durations: readonly number[], concurrency = 4): number {
+  const ahead = new ClaimAhead(concurrency)
+  for (const duration of durations) ahead.note(duration)
+  return ahead.allowance
+}
+const times = (count: number, durationMs: number): number[] => Array(count).fill(durationMs)
+
+describe('how many jobs are claimed beyond the free slots', () => {
+  it('is none while too little is known', () => {
+    expect(after([])).toBe(0)
+    expect(after(times(19, 1))).toBe(0)
+  })
+
+  it('is what the slots get through in 50 ms', () => {
+    expect(after(times(20, 2))).toBe(100)
+    expect(after(times(20, 2), 1)).toBe(25)
+  })
+
+  it('is bounded for jobs that take no time', () => {
+    expect(after(times(20, 0))).toBe(500)
+  })
+
+  it('is none when more than one job in twenty takes 20 ms', () => {
+    expect(after([...times(95, 1), ...times(5, 20)])).toBeGreaterThan(0)
+    expect(after([...times(94, 1), ...times(6, 20)])).toBe(0)
+  })
+
+  it('forgets what was long ago', () => {
+    expect(after([...times(100, 5000), ...times(100, 2)])).toBe(100)
+    expect(after([...times(100, 2), ...times(100, 5000)])).toBe(0)
+  })
+})
