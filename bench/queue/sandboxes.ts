@@ -1,5 +1,6 @@
 import { type Figure, interleave, median } from '../figure.ts'
-import { processMemory, sandboxPids } from '../support/queue/process-memory.ts'
+import { leavesOf } from '../support/queue/processes.ts'
+import { processMemory } from '../support/queue/process-memory.ts'
 import { summarize } from '../support/queue/drain-summary.ts'
 import { type Drain, type QueueBench, withQueueBench } from '../support/queue/queue-bench.ts'
 import { startKilnSide, startPeer } from '../support/queue/start-sides.ts'
@@ -70,7 +71,7 @@ async function measure(bench: QueueBench): Promise<Figure[]> {
 /** Of the sandboxes that an executor keeps after its last job; none where there is no /proc. */
 function memoryFigures({ versions }: QueueBench, executorPid: number): Figure[] {
   const executor = processMemory(executorPid)
-  const sandboxes = sandboxPids(executorPid).flatMap((pid) => processMemory(pid) ?? [])
+  const sandboxes = leavesOf(executorPid).flatMap((pid) => processMemory(pid) ?? [])
   if (!executor || sandboxes.length === 0) return []
   return [
     {

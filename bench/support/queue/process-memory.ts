@@ -19,18 +19,6 @@ export function processMemory(pid: number): ProcessMemory | undefined {
   return { proportionalBytes, residentBytes }
 }
 
-/** Sandbox processes below an executor, at any depth: a launcher may stand between. */
-export function sandboxPids(executorPid: number): number[] {
-  const children = read(`/proc/${executorPid}/task/${executorPid}/children`)
-    .split(' ')
-    .filter((pid) => pid !== '')
-    .map(Number)
-  return children.flatMap((pid) => [
-    ...(/\bsandbox\b/.test(read(`/proc/${pid}/cmdline`)) ? [pid] : []),
-    ...sandboxPids(pid),
-  ])
-}
-
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8')

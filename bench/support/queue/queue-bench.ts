@@ -6,7 +6,7 @@ import { withBenchPostgres } from '../postgres.ts'
 import type { DrainTime } from './drain-time.ts'
 import { ensurePeers } from './ensure-peers.ts'
 import { catchInterruption } from './interruption.ts'
-import { childrenCpuMs, findPostmaster } from './process-cpu.ts'
+import { findPostmaster, watchChildren, watchDescendants } from './processes.ts'
 import { type Program, type Side, startSide } from './side.ts'
 
 /** A drain, and what it cost the server beside it. */
@@ -58,10 +58,10 @@ export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>)
           return side
         },
         async drain(side, jobs) {
-          const children = watchChildren(side.pid)
+          const descendants = watchDescendants(side.pid)
           const postgres = postmaster === undefined ? () => undefined : watchChildren(postmaster)
           const time = await side.call<DrainTime>('drain', jobs)
-          return { ...time, childrenCpuMs: children() ?? 0, postgresCpuMs: postgres() }
+          return { ...time, childrenCpuMs: descendants(), postgresCpuMs: postgres() }
         },
       })
       return await Promise.race([measuring, interruption.happened])
@@ -74,15 +74,6 @@ export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>)
     }
   })
   return await measured.finally(() => interruption.release())
-}
-
-/** Returns what the children of a process have used since this call. */
-function watchChildren(pid: number): () => number | undefined {
-  const before = childrenCpuMs(pid)
-  return () => {
-    const after = childrenCpuMs(pid)
-    return before === undefined || after === undefined ? undefined : after - before
-  }
 }
 
 /** The private Postgres has URLs without a host, which `URL` does not take. */
