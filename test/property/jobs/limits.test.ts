@@ -336,6 +336,7 @@ it('never starts more than a limit allows, leaks no slot, and leaves nobody wait
       }
       await world.drain()
     }),
-    { numRuns: 40 },
+    // Before the time of the test is up, so that a failure names its steps.
+    { numRuns: 40, interruptAfterTimeLimit: 45_000 },
   )
 })
