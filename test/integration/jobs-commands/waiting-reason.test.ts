@@ -34,7 +34,9 @@ describe('the reason why a job waits', () => {
     const jobs = [await insertJob(pool(), free), await insertJob(pool(), limited)]
     const executorId = await addExecutor(test.context)
     const reasons = async () =>
-      (await listJobs(test.context, { limit: 10 })).jobs.map((job) => job.waitingReason).toSorted()
+      (await listJobs(test.context, { limit: 10 })).jobs
+        .map((job) => job.waitingReason ?? '')
+        .toSorted()
     expect(await reasons()).toEqual([
       'a free place on an executor',
       'the analysis "twice" runs at most 2 jobs at a time',
