@@ -8,6 +8,7 @@ import { existsSync, globSync } from 'node:fs'
 import path from 'node:path'
 import { type Figure, figureLine, isKept } from './figure.ts'
 import { PeersMissingError } from './support/queue/ensure-peers.ts'
+import { InterruptedError } from './support/queue/interruption.ts'
 
 const folder = import.meta.dirname
 const helpers = ['figure', 'run']
@@ -53,8 +54,9 @@ async function measure(name: string): Promise<void> {
       process.exitCode = 1
     }
   } catch (error) {
-    if (!(error instanceof PeersMissingError)) throw error
+    const isInterrupted = error instanceof InterruptedError
+    if (!isInterrupted && !(error instanceof PeersMissingError)) throw error
     console.error(`error: ${error.message}`)
-    process.exitCode = 69
+    process.exitCode = isInterrupted ? 130 : 69
   }
 }

@@ -7,6 +7,8 @@ interface Call {
 /** The options that `startSide` gave. */
 export const options = <T>(): T => JSON.parse(process.argv[2] ?? '{}') as T
 
+const closeWithinMs = 10_000
+
 /** Offers functions to the process that started this one; `close` runs when that one lets go. */
 export function offer(
   functions: Readonly<Record<string, (...args: never[]) => unknown>>,
@@ -15,7 +17,14 @@ export function offer(
   process.on('message', (call: Call) => {
     void answer(functions, call).then((message) => process.send?.({ id: call.id, ...message }))
   })
-  process.once('disconnect', () => void close().then(() => process.exit()))
+  const onDisconnect = (): void => {
+    // After an interruption the server may be gone already.
+    setTimeout(() => process.exit(1), closeWithinMs).unref()
+    void close().then(() => process.exit())
+  }
+  process.once('disconnect', onDisconnect)
+  // That one may have let go before this one had started.
+  if (!process.connected) onDisconnect()
 }
 
 async function answer(

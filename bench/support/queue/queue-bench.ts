@@ -5,6 +5,7 @@ import pg from 'pg'
 import { withBenchPostgres } from '../postgres.ts'
 import type { DrainTime } from './drain-time.ts'
 import { ensurePeers } from './ensure-peers.ts'
+import { catchInterruption } from './interruption.ts'
 import { childrenCpuMs, findPostmaster } from './process-cpu.ts'
 import { type Program, type Side, startSide } from './side.ts'
 
@@ -29,7 +30,8 @@ export interface QueueBench {
 /** Runs `work` with one Postgres for all sides; what was started and created ends with it. */
 export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>): Promise<T> {
   const versions = ensurePeers()
-  return await withBenchPostgres(async (url) => {
+  const interruption = catchInterruption()
+  const measured = withBenchPostgres(async (url) => {
     const dataDir = mkdtempSync(path.join(tmpdir(), 'kiln-bench-queue-'))
     // As root, sandboxes run under accounts of their own, which must get through.
     chmodSync(dataDir, 0o711)
@@ -37,10 +39,11 @@ export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>)
     await client.connect()
     const sides: Side[] = []
     const databases: string[] = []
+    let isEnding = false
     const postmaster = await findPostmaster(client)
     const { rows } = await client.query<{ server_version: string }>('show server_version')
     try {
-      return await work({
+      const measuring = work({
         versions: { postgres: rows[0]?.server_version ?? '', ...versions },
         async createDatabase() {
           const name = `kiln_bench_${process.pid}_${databases.length}`
@@ -49,6 +52,7 @@ export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>)
           return withDatabase(url, name)
         },
         start(program, options) {
+          if (isEnding) throw new Error('the bench has ended')
           const side = startSide(program, { dataDir, ...options })
           sides.push(side)
           return side
@@ -60,13 +64,16 @@ export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>)
           return { ...time, childrenCpuMs: children() ?? 0, postgresCpuMs: postgres() }
         },
       })
+      return await Promise.race([measuring, interruption.happened])
     } finally {
+      isEnding = true
       await Promise.allSettled(sides.map((side) => side.stop()))
       for (const name of databases) await client.query(`drop database ${name} with (force)`)
       await client.end()
       rmSync(dataDir, { recursive: true, force: true })
     }
   })
+  return await measured.finally(() => interruption.release())
 }
 
 /** Returns what the children of a process have used since this call. */

@@ -25,6 +25,9 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
+/** More than a side gives itself. */
+const stopWithinMs = 15_000
+
 /** Starts the program of a side; it gets `options` as JSON. */
 export function startSide(program: Program, options: Readonly<Record<string, unknown>>): Side {
   const child = fork(
@@ -59,6 +62,10 @@ export function startSide(program: Program, options: Readonly<Record<string, unk
     pid: pidOf(child),
     call: (name, ...args) =>
       new Promise((resolve, reject) => {
+        if (!child.connected) {
+          reject(new Error(`${program} has ended`))
+          return
+        }
         lastId += 1
         calls.set(lastId, { resolve, reject })
         child.send({ id: lastId, name, args })
@@ -70,7 +77,9 @@ export function startSide(program: Program, options: Readonly<Record<string, unk
     async stop() {
       // The program ends by itself once the channel is closed and its connections are.
       if (child.connected) child.disconnect()
+      const kill = setTimeout(() => child.kill('SIGKILL'), stopWithinMs)
       await ended
+      clearTimeout(kill)
     },
   }
 }
