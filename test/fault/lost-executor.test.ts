@@ -189,6 +189,31 @@ describe('a service that is frozen and declared dead', () => {
   })
 })
 
+describe('a service that is frozen while another watches', () => {
+  it('loses its job within ten seconds', async () => {
+    const analysisId = await insertAnalysis(pool(), script())
+    const jobId = await insertJob(pool(), analysisId)
+    const frozen = start(service)
+    await runs(1)
+    const watching = start(service)
+    await watching.waitForOutput(/Job poller started/)
+    frozen.kill('SIGSTOP')
+    await runs(2)
+    await letGo(analysisId)
+    await waitUntil('the job is completed', async () => (await row(jobId)).status === 'completed')
+    expect(await readAttempts(pool(), jobId)).toEqual(['lost', 'completed'])
+    // From the last heartbeat, which came before the freeze; all in database time.
+    const { rows } = await pool().query<{ seconds: number }>(
+      `select extract(epoch from attempt.finished_at - executor.beat_at)::float8 as seconds
+       from analysis_job_attempts attempt
+       join analysis_executors executor on executor.id = attempt.executor_id
+       where attempt.outcome = 'lost'`,
+    )
+    expect(rows[0]?.seconds).toBeGreaterThanOrEqual(8)
+    expect(rows[0]?.seconds).toBeLessThan(10)
+  })
+})
+
 describe('two services on one data folder', () => {
   it('complete each of 200 jobs in exactly one attempt', async () => {
     const analysisId = await insertAnalysis(pool())

@@ -34,7 +34,7 @@ const known: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 
 /** Texts by which the driver reports a lost or refused connection without a code. */
 const connectionTexts =
-  /Connection terminated|timeout expired|Client has encountered a connection error|timeout exceeded when trying to connect|server does not support SSL|Client was closed/
+  /Connection terminated|timeout expired|Query read timeout|Client has encountered a connection error|timeout exceeded when trying to connect|server does not support SSL|Client was closed/
 
 /**
  * Turns any error of a database call into a coded one; errors that are coded already pass through.

@@ -1,6 +1,6 @@
 import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
-import type { ConnectionTarget } from './connection-target.ts'
+import { type ConnectionTarget, tcpKeepalive } from './connection-target.ts'
 import { PreparingClient } from './prepared-statement.ts'
 import type { DB } from './schema.generated.ts'
 import { typeParsers } from './type-parsers.ts'
@@ -39,7 +39,7 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5000,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
-    keepAlive: true,
+    ...tcpKeepalive,
   })
   // An idle connection that the server closes is replaced by the next query; without a listener
   // the pool's error would end the process.

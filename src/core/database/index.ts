@@ -16,5 +16,6 @@ export {
   stopPrivatePostgres,
 } from './private-postgres/index.ts'
 export { type PreparedStatement, prepare, runPrepared } from './prepared-statement.ts'
+export { promptQueries } from './prompt-queries.ts'
 export type { DB } from './schema.generated.ts'
 export { typeParsers } from './type-parsers.ts'

@@ -42,20 +42,27 @@ let mayPrepare = true
 
 /** A client that sends the declared statements by name. */
 export class PreparingClient extends pg.Client {
-  // The overloads of the driver stay as they are for callers; only text with values is looked at.
+  // The overloads of the driver stay as they are for callers.
   override query = ((...parameters: unknown[]): unknown => {
-    const [text, values, callback] = parameters
-    const name = mayPrepare && typeof text === 'string' ? names.get(text) : undefined
-    if (name === undefined || callback !== undefined) return this.send(...parameters)
-    const sent = this.send({ name, text, values }) as Promise<unknown>
+    const [first, values, callback] = parameters
+    const given = typeof first === 'string' ? { text: first, values } : first
+    if (!mayPrepare || callback !== undefined || !isWhole(given)) return this.send(...parameters)
+    const name = names.get(given.text)
+    if (name === undefined) return this.send(...parameters)
+    const sent = this.send({ ...given, name }) as Promise<unknown>
     return sent.catch((error: unknown) => {
       if (!(error instanceof pg.DatabaseError) || !poolerCodes.has(error.code ?? '')) throw error
       mayPrepare = false
-      return this.send(text, values)
+      return this.send(given)
     })
   }) as pg.Client['query']
 
   private send(...parameters: unknown[]): unknown {
     return (super.query as (...given: unknown[]) => unknown).apply(this, parameters)
   }
+}
+
+/** A statement as text with values, and not a cursor or the like. */
+function isWhole(query: unknown): query is { readonly text: string } {
+  return typeof query === 'object' && query !== null && 'text' in query && !('submit' in query)
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context } from '../context.ts'
-import { Listener, isConnectionLost } from '../database/index.ts'
+import { Listener, type Queries, isConnectionLost, promptQueries } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
 import { ExecutorMeter } from '../metrics/index.ts'
 import {
@@ -42,6 +42,8 @@ import { WakeUp } from './wake-up.ts'
 const beatEveryMs = 2000
 /** Without LISTEN this is how soon a cancel is noticed. */
 const cancelPollMs = 500
+/** A claim or a beat that takes longer is given up, so that the next beat still comes in time. */
+const turnLimitMs = 3000
 
 export interface ExecutorOptions {
   readonly kind: 'service' | 'one_shot'
@@ -73,6 +75,8 @@ export class Executor {
   private readonly leases = new LeaseTable<LeaseHolder>()
   private environment!: LeaseEnvironment
   private readonly batch: OutcomeBatch
+  /** For claims and beats, which take turns: one that hangs would hold up all others. */
+  private readonly promptQueries: Queries
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
   private readonly meter = new ExecutorMeter()
@@ -98,6 +102,7 @@ export class Executor {
   constructor(context: Context, options: ExecutorOptions) {
     this.context = context
     this.options = options
+    this.promptQueries = promptQueries(context.database, turnLimitMs)
     this.versions = new VersionCache(context)
     this.batch = new OutcomeBatch(context.database.queries, this.leases)
   }
@@ -130,6 +135,8 @@ export class Executor {
     })
     this.listener = new Listener({
       target: context.database.target,
+      pool: context.database.pool,
+      log: context.log,
       applicationName: 'kiln executor listener',
       channels: ['kiln_jobs', 'kiln_cancel'],
       onNotification: (channel) =>
@@ -298,7 +305,7 @@ export class Executor {
       const holders = await this.turns.take(async () => {
         if (this.isStopping) return []
         const startedAt = context.clock.monotonic()
-        const jobs = await claimJobs(context.database.queries, this.id, limit)
+        const jobs = await claimJobs(this.promptQueries, this.id, limit)
         this.meter.claimed(jobs, context.clock.monotonic() - startedAt)
         return jobs.map((job) => this.hold(job, true))
       })
@@ -358,7 +365,7 @@ export class Executor {
         holder.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
-      await this.meter.save(this.context.database.queries, this.id)
+      await this.meter.save(this.promptQueries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.
       if (!this.isDatabaseAway) {
@@ -371,7 +378,7 @@ export class Executor {
   private async sendBeat(): Promise<BeatReply> {
     const held = this.leases.snapshot()
     try {
-      return await beatExecutor(this.context.database.queries, this.id, held)
+      return await beatExecutor(this.promptQueries, this.id, held)
     } catch (error) {
       this.leases.giveBack(held.endedTokens)
       throw error

@@ -1,21 +1,21 @@
 import type { Context } from '../context.ts'
 import { messageOf } from '../errors/index.ts'
-import { sweepLostExecutors } from '../jobs/index.ts'
+import { LostExecutorWatch } from '../jobs/index.ts'
 import { Loop, type ServicePart } from './service-part.ts'
 
-const everyMs = 2000
-
-/** Looks for dead executors in a service that runs no jobs; executors look for themselves. */
+/** Watches for dead executors as long as the service runs, whether or not it runs jobs itself. */
 export class RescueLoop implements ServicePart {
   private readonly context: Context
+  private readonly watch: LostExecutorWatch
   private readonly loop: Loop
   private lastPassAt: number
   private isDatabaseAway = false
 
   constructor(context: Context) {
     this.context = context
+    this.watch = new LostExecutorWatch(context)
     this.lastPassAt = context.clock.monotonic()
-    this.loop = new Loop(everyMs, () => this.pass())
+    this.loop = new Loop(0, () => this.pass())
   }
 
   get passAgeMs(): number {
@@ -31,14 +31,16 @@ export class RescueLoop implements ServicePart {
   }
 
   private async pass(): Promise<void> {
-    const { clock, database, log } = this.context
+    const { clock, log } = this.context
     this.lastPassAt = clock.monotonic()
     try {
-      const { pending, failed } = await sweepLostExecutors(database.queries)
-      if (pending + failed > 0) {
-        log.warn({ pending, failed }, 'an executor died: its jobs went back to the queue')
+      for (const { executorId, label, pending, failed } of await this.watch.look()) {
+        // Two services may see one death; the one that came second has nothing to tell.
+        if (pending + failed === 0) continue
+        const fields = { executorId, label, pending, failed }
+        log.warn(fields, 'an executor died: its jobs went back to the queue')
       }
-      if (this.isDatabaseAway) log.info({}, 'the database is back')
+      if (this.isDatabaseAway) log.info({}, 'looking for dead executors again')
       this.isDatabaseAway = false
     } catch (error) {
       if (!this.isDatabaseAway) {
@@ -46,5 +48,6 @@ export class RescueLoop implements ServicePart {
       }
       this.isDatabaseAway = true
     }
+    this.loop.intervalMs = this.watch.nextLookInMs
   }
 }

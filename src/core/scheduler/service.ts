@@ -1,6 +1,6 @@
 import { type Settings, readServiceManager } from '../config/index.ts'
 import type { Context } from '../context.ts'
-import { databaseError } from '../database/index.ts'
+import { databaseError, promptQueries } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
 import type { ServeCounts } from '../executor/index.ts'
 import type { HealthCheck, HttpServer } from '../http/index.ts'
@@ -29,13 +29,15 @@ export interface ServiceOptions {
 
 /** Folding is cheap and never urgent. */
 const foldEveryMs = 600_000
+/** Statements of the queue and the statistics take milliseconds; a loaded server gets some seconds. */
+const answerLimitMs = 15_000
 /** Scrapes, health checks and the log share one reading of the queue for so long. */
 const statisticsAgeMs = 5000
 const checksAgeMs = 1000
 
 /**
- * The long-running service. Its parts: what runs jobs, or a loop that rescues jobs of dead ones; what
- * fires schedules; HTTP; the statistics in the log; what it tells systemd. Parts to come join `parts`.
+ * The long-running service. Its parts: what runs jobs; what fires schedules; the rescue of jobs whose
+ * executor died; HTTP; the statistics in the log; what it tells systemd. Parts to come join `parts`.
  */
 export class Service {
   private readonly context: Context
@@ -51,25 +53,27 @@ export class Service {
   private apiToken: string | undefined
 
   constructor(context: Context, options: ServiceOptions) {
-    const { clock, database, settings } = context
+    const { clock, settings } = context
     this.context = context
+    const queries = promptQueries(context.database, answerLimitMs)
+    const prompt = { ...context, database: { ...context.database, queries } }
     this.options = options
     this.apiToken = settings.apiToken
     if (options.concurrency > 0) {
       const { concurrency, programVersion } = options
-      this.runner = new JobRunner(context, { concurrency, programVersion })
+      this.runner = new JobRunner(prompt, { concurrency, programVersion })
     }
-    this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(database.queries))
+    this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(queries))
     this.readChecks = cached(clock, checksAgeMs, () => checkService(context, this.state))
     this.notifier = new SystemdNotifier(readServiceManager(), context.log)
     this.rescue = new RescueLoop(context)
     if (options.firesSchedules ?? true) this.schedules = new ScheduleLoop(context)
     this.statisticsLog = new Loop(settings.metricsIntervalMs, () => this.logStatistics())
-    const fold = new Loop(foldEveryMs, async () => void (await foldCounters(database.queries)))
+    const fold = new Loop(foldEveryMs, async () => void (await foldCounters(queries)))
     this.parts = [
       this.statisticsLog,
       fold,
-      ...(this.runner ? [] : [this.rescue]),
+      this.rescue,
       ...(this.schedules && !options.once ? [this.schedules] : []),
     ]
   }
@@ -162,15 +166,14 @@ export class Service {
 
   private get state(): ServiceState {
     const isStopping = this.context.signal.aborted
-    const firingMs = this.options.once ? 0 : (this.schedules?.passAgeMs ?? 0)
-    if (!this.runner) {
-      return { isDraining: isStopping, slowestLoopMs: Math.max(this.rescue.passAgeMs, firingMs) }
-    }
+    const firingAgeMs = this.options.once ? 0 : (this.schedules?.passAgeMs ?? 0)
+    const partsAgeMs = Math.max(this.rescue.passAgeMs, firingAgeMs)
+    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: partsAgeMs }
     const { isDraining, passAgeMs, beatAgeMs } = this.runner.activity
     return {
       isDraining: isDraining || isStopping,
       // A stopping executor claims no more, but still beats.
-      slowestLoopMs: Math.max(isStopping ? beatAgeMs : Math.max(passAgeMs, beatAgeMs), firingMs),
+      slowestLoopMs: Math.max(partsAgeMs, beatAgeMs, isStopping ? 0 : passAgeMs),
     }
   }
 

@@ -1,0 +1,112 @@
+/** Stands between a client and Postgres, and does what networks and poolers do. */
+import { once } from 'node:events'
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
+import pg from 'pg'
+
+export interface PostgresProxy {
+  /** The same user and database, through the proxy. */
+  readonly connectionString: string
+  /** Connections made through it so far. */
+  readonly connectionCount: number
+  /** No notification reaches a client, as behind a pooler that shares sessions by transaction. */
+  dropNotifications: boolean
+  /** Nothing passes either way while connections stay open, as when a host vanishes from the net. */
+  freeze(): void
+  thaw(): void
+  /** Freezes the connections of now for ever; new ones work, as after a failover. */
+  abandon(): void
+  close(): Promise<void>
+}
+
+/** Listens on a free port of this machine, for clients that do not ask for TLS. */
+export async function startPostgresProxy(connectionString: string): Promise<PostgresProxy> {
+  const { host, port, user, password, database } = new pg.Client({ connectionString })
+  const sockets = new Set<Socket>()
+  const abandoned = new WeakSet<Socket>()
+  let connectionCount = 0
+  let isFrozen = false
+  const state = { dropNotifications: false }
+
+  const server = createServer((client) => {
+    connectionCount += 1
+    const upstream = host.startsWith('/')
+      ? connect(`${host}/.s.PGSQL.${port}`)
+      : connect(port, host)
+    const frames = new FrameFilter((type) => !(type === 'A' && state.dropNotifications))
+    client.on('data', (data) => upstream.write(data))
+    upstream.on('data', (data: Buffer) => client.write(frames.pass(data)))
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket)
+      // The other side learns it as a lost connection; that is all there is to say.
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+      if (isFrozen) socket.pause()
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address() as AddressInfo
+
+  const login = [user, password].map((part) => encodeURIComponent(part ?? '')).join(':')
+  return {
+    connectionString: `postgresql://${login}@127.0.0.1:${address.port}/${database}`,
+    get connectionCount() {
+      return connectionCount
+    },
+    get dropNotifications() {
+      return state.dropNotifications
+    },
+    set dropNotifications(value) {
+      state.dropNotifications = value
+    },
+    freeze() {
+      isFrozen = true
+      for (const socket of sockets) socket.pause()
+    },
+    thaw() {
+      isFrozen = false
+      for (const socket of sockets) if (!abandoned.has(socket)) socket.resume()
+    },
+    abandon() {
+      for (const socket of sockets) {
+        socket.pause()
+        abandoned.add(socket)
+      }
+    },
+    async close() {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** Cuts what a server sends into its messages: a letter, a length, a body. */
+class FrameFilter {
+  private rest = Buffer.alloc(0)
+  private readonly isWanted: (type: string) => boolean
+
+  constructor(isWanted: (type: string) => boolean) {
+    this.isWanted = isWanted
+  }
+
+  /** The wanted ones of the messages that are complete by now. */
+  pass(data: Buffer): Buffer {
+    this.rest = Buffer.concat([this.rest, data])
+    const wanted: Buffer[] = []
+    while (this.rest.length >= 5) {
+      const length = 1 + this.rest.readUInt32BE(1)
+      if (this.rest.length < length) break
+      const message = this.rest.subarray(0, length)
+      this.rest = this.rest.subarray(length)
+      if (this.isWanted(String.fromCharCode(message[0] ?? 0))) wanted.push(message)
+    }
+    return Buffer.concat(wanted)
+  }
+}
