@@ -13,7 +13,7 @@ export interface Case {
 type Rest = Omit<Case, 'name' | 'source'>
 
 /** Wall time of a job that waits; one that runs is ended by the setting of the service. */
-const timeoutSeconds = 3
+const timeoutSeconds = 2
 
 /**
  * A case from the body of `run`. `$OUT` stands for a folder that a job must not reach, `$MARK` for
