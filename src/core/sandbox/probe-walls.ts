@@ -64,10 +64,14 @@ export async function probeWalls(options: ProbeOptions): Promise<ProbeResults> {
     walls: walls.stats(),
     attempts: first.answer,
     privileges: first.privileges,
-    allocate: String(allocate.answer),
-    spin: String(spin.answer),
+    allocate: textOf(allocate.answer),
+    spin: textOf(spin.answer),
   }
 }
+
+/** Only the first trial answers with more than a text. */
+const textOf = (answer: AttemptResults | string): string =>
+  typeof answer === 'string' ? answer : 'an answer to another question'
 
 interface Trial {
   readonly privileges: Privileges | undefined
