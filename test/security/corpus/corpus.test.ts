@@ -55,7 +55,7 @@ beforeAll(async () => {
     env: {
       DATABASE_URL: test.database.connectionString,
       ANALYSIS_DATA_DIR: test.context.settings.dataDir,
-      ANALYSIS_ALLOWED_FILE_ROOTS: outside,
+      ANALYSIS_FILE_ROOTS: outside,
       ANALYSIS_SANDBOX_TIMEOUT_SECONDS: '1',
       ANALYSIS_SANDBOX_MEMORY_LIMIT: '64MB',
       QUERY_TIMEOUT: '1',
