@@ -123,10 +123,33 @@ create trigger kiln_analysis_versions_limit
   after insert or update of definition, definition_error on analysis_versions
   for each row execute function kiln_read_limit();
 
+-- Each of these jobs waits for a slot, with the reason of its analysis. The reasons are looked up in
+-- jsonb, and the jobs by their keys: a planner that has never seen so many would rather compare
+-- each of 100,000 jobs with each other.
+create function kiln_hold_back(ids uuid[], reasons jsonb) returns void
+language sql volatile set enable_seqscan = off as $$
+  update analysis_jobs
+  set ready = false, holds_slot = false, waits_for_slot = true,
+    waiting_reason = reasons ->> analysis_id::text
+  where id = any (ids)
+    and status = 'pending'
+$$;
+
+-- The limited ones of some analyses, each with its reason; null when none is.
+create function kiln_limit_reasons(ids uuid[]) returns jsonb
+language sql stable as $$
+  select jsonb_object_agg(analysis.id, kiln_limit_reason(analysis.id))
+  from analyses analysis
+  join projects project on project.id = analysis.project_id
+  where analysis.id = any (ids)
+    and (analysis.max_concurrent is not null or project.max_concurrent is not null)
+$$;
+
 -- Once a statement, after the references to the analyses are checked: they keep a limit from being
 -- set between this look and the commit.
 create or replace function kiln_notify_jobs() returns trigger language plpgsql as $$
 declare
+  asked uuid[];
   reasons jsonb;
 begin
   if exists (select from new_jobs where status = 'running') then
@@ -138,31 +161,20 @@ begin
     group by job.lease_token, executor.id
     on conflict (token) do update set job_ids = analysis_leases.job_ids || excluded.job_ids;
   end if;
-  if not exists (select from new_jobs where ready) then
+  asked := array(select distinct analysis_id from new_jobs where ready);
+  if asked = '{}' then
     return null;
   end if;
-  reasons := (
-    select jsonb_object_agg(analysis.id, kiln_limit_reason(analysis.id))
-    from analyses analysis
-    join projects project on project.id = analysis.project_id
-    where analysis.id in (select analysis_id from new_jobs where ready)
-      and (analysis.max_concurrent is not null or project.max_concurrent is not null)
-  );
+  reasons := kiln_limit_reasons(asked);
   if reasons is not null then
-    -- Looked up in jsonb, and not joined: the planner knows nothing of new_jobs, and may compare
-    -- each of 100,000 jobs with each of 1,000 reasons.
-    update analysis_jobs job
-    set ready = false, waits_for_slot = true, waiting_reason = reasons ->> job.analysis_id::text
-    from new_jobs
-    where new_jobs.ready
-      and reasons ? new_jobs.analysis_id::text
-      and job.id = new_jobs.id
-      and job.ready;
+    perform kiln_hold_back(
+      array(select id from new_jobs where ready and reasons ? analysis_id::text),
+      reasons
+    );
     -- A channel of its own, so that nobody looks for slots because of a job that needs none.
     perform pg_notify('kiln_slots', '');
   end if;
-  if reasons is null
-    or exists (select from new_jobs where ready and not reasons ? analysis_id::text) then
+  if reasons is null or not reasons ?& asked::text[] then
     perform pg_notify('kiln_jobs', '');
   end if;
   return null;
@@ -214,53 +226,41 @@ create trigger kiln_analysis_jobs_6_leave_slot before update on analysis_jobs
 
 -- Puts the pending jobs of analyses under the limits as they are now. Jobs whose limit was taken
 -- away stay where they are: admissions let them go, some hundred at a time.
-create function kiln_apply_limits(changed uuid[]) returns void language plpgsql as $$
+create function kiln_apply_limits(changed uuid[]) returns void
+language plpgsql set enable_seqscan = off as $$
 declare
-  limited uuid[];
+  reasons jsonb;
   counted uuid[];
 begin
-  limited := array(
-    select analysis.id
-    from analyses analysis
-    join projects project on project.id = analysis.project_id
-    where analysis.id = any (changed)
-      and (analysis.max_concurrent is not null or project.max_concurrent is not null)
-    order by analysis.id
-  );
   -- Waits for transactions that insert jobs of them, and makes others wait.
-  perform from analyses where id = any (limited) order by id for update;
+  perform from analyses where id = any (changed) order by id for update;
+  reasons := coalesce(kiln_limit_reasons(changed), '{}');
 
   -- Rows that others have locked are waited for: they may stay pending, and would run unlimited.
-  perform from analysis_jobs where ready and analysis_id = any (limited) order by id for update;
-  with reasons as materialized (
-    select id, kiln_limit_reason(id) as reason
-    from unnest(limited) as id
-  )
-  update analysis_jobs job
-  set ready = false, holds_slot = false, waits_for_slot = true, waiting_reason = reasons.reason
-  from reasons
-  where job.ready
-    and job.status = 'pending'
-    and job.analysis_id = reasons.id;
+  perform kiln_hold_back(
+    array(
+      select id
+      from analysis_jobs
+      where ready
+        and reasons ? analysis_id::text
+      order by id
+      for update
+    ),
+    reasons
+  );
 
   -- The numbers have changed. A row that somebody has locked keeps the old words.
-  with reasons as materialized (
-    select id, kiln_limit_reason(id) as reason
-    from unnest(limited) as id
-  ),
-  outdated as (
-    select job.id, reasons.reason
-    from reasons
-    join analysis_jobs job on job.analysis_id = reasons.id
-    where job.waits_for_slot
-      and job.waiting_reason like 'the %'
-      and job.waiting_reason <> reasons.reason
-    for update of job skip locked
-  )
-  update analysis_jobs job
-  set waiting_reason = outdated.reason
-  from outdated
-  where job.id = outdated.id;
+  perform kiln_hold_back(
+    array(
+      select id
+      from analysis_jobs
+      where waits_for_slot
+        and waiting_reason like 'the %'
+        and waiting_reason <> reasons ->> analysis_id::text
+      for update skip locked
+    ),
+    reasons
+  );
 
   -- What runs counts from now on, unless the limit stands only for a script that nobody has read.
   counted := array(
@@ -270,7 +270,8 @@ begin
       on version.analysis_id = analysis.id
       and version.version_number = analysis.version
     join projects project on project.id = analysis.project_id
-    where analysis.id = any (limited)
+    where analysis.id = any (changed)
+      and reasons ? analysis.id::text
       and (version.definition is not null or project.max_concurrent is not null)
   );
   with running as (
@@ -290,18 +291,17 @@ begin
   -- Only now, since from here on no row of others is waited for. An admission that came before this
   -- lock may have gone by the limits of before: what it admitted waits again.
   perform kiln_lock_slots();
-  with admitted as (
-    select id
-    from analysis_jobs
-    where holds_slot
-      and status = 'pending'
-      and analysis_id = any (limited)
-    for update skip locked
-  )
-  update analysis_jobs
-  set ready = false, holds_slot = false, waits_for_slot = true,
-    waiting_reason = kiln_limit_reason(analysis_id)
-  where id in (select id from admitted);
+  perform kiln_hold_back(
+    array(
+      select id
+      from analysis_jobs
+      where holds_slot
+        and status = 'pending'
+        and reasons ? analysis_id::text
+      for update skip locked
+    ),
+    reasons
+  );
 
   if exists (select from analysis_jobs where waits_for_slot and analysis_id = any (changed)) then
     perform pg_notify('kiln_slots', '');
@@ -390,8 +390,8 @@ end
 $$;
 
 drop function kiln_change_project_limit, kiln_change_analysis_limit, kiln_apply_limits,
-  kiln_leave_slot, kiln_wait_for_slot, kiln_read_limit, kiln_lock_slots, kiln_limit_reason,
-  kiln_declared_limit;
+  kiln_limit_reasons, kiln_hold_back, kiln_leave_slot, kiln_wait_for_slot, kiln_read_limit,
+  kiln_lock_slots, kiln_limit_reason, kiln_declared_limit;
 drop table analysis_slot_requests;
 alter table analysis_jobs drop column holds_slot, drop column waits_for_slot;
 alter table projects drop column max_concurrent;

@@ -43,6 +43,7 @@ describe('kiln job stats', () => {
       duration_p95_ms: 1500,
       wait_p50_ms: 1000,
       wait_p95_ms: 1000,
+      waiting: 0,
     })
     const csv = (await run('job', 'stats', '-o', 'csv')).stdout
     expect(csv).toMatch(/^since,total,by_status,success_rate,duration_p50_ms,/)

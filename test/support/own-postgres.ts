@@ -1,7 +1,9 @@
 /** A Postgres for one test file that takes it away and gives it back. */
 import pg from 'pg'
-import { ensurePrivatePostgres } from '../../src/core/database/private-postgres/index.ts'
-import { stopPrivatePostgres } from '../../src/core/database/private-postgres/index.ts'
+import {
+  ensurePrivatePostgres,
+  stopPrivatePostgres,
+} from '../../src/core/database/private-postgres/index.ts'
 import { typeParsers } from '../../src/core/database/index.ts'
 import { migrateTemplate } from './migrate-template.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'

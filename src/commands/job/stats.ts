@@ -43,12 +43,12 @@ export default class JobStats extends KilnCommand<typeof JobStats> {
         since,
         total,
         by_status: { pending, running, completed, failed, cancelled },
-        waiting,
         success_rate: stats.successRate,
         duration_p50_ms: stats.durationP50Ms,
         duration_p95_ms: stats.durationP95Ms,
         wait_p50_ms: stats.waitP50Ms,
         wait_p95_ms: stats.waitP95Ms,
+        waiting,
       },
       fields: [
         ['since', since],

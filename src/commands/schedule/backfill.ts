@@ -11,7 +11,7 @@ export default class ScheduleBackfill extends KilnCommand<typeof ScheduleBackfil
   static override description =
     'Missed, skipped, or from before the schedule was set. Each runs once: a repetition makes no second job. The jobs have low priority and relative dates of their occurrence; the course of the schedule is not touched.'
   static override examples = [
-    '<%= config.bin %> schedule backfill bird-strikes --from 2026-11-01 --to 2026-11-08 --dry-run',
+    '<%= config.bin %> schedule backfill bird-strikes --from 7d --to 1d --dry-run',
     '<%= config.bin %> schedule backfill bird-strikes --from 30d --max 5000 --json',
   ]
   static override exitCodeHelp = [

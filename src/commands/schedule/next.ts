@@ -17,7 +17,7 @@ export default class ScheduleNext extends KilnCommand<typeof ScheduleNext> {
   static override examples = [
     '<%= config.bin %> schedule next bird-strikes',
     '<%= config.bin %> schedule next --cron "30 2 * * *" --tz Europe/Berlin -n 5',
-    '<%= config.bin %> schedule next --cron "0 9 * * MON-FRI" --tz America/New_York --from 2026-03-06 --json',
+    '<%= config.bin %> schedule next --cron "30 2 * * *" --tz Europe/Berlin --from 2026-03-28',
   ]
   static override exitCodeHelp = [
     [65, 'the rule cannot be read or never fires, or there is no such time zone'],

@@ -13,7 +13,7 @@ export default class ScheduleSet extends KilnCommand<typeof ScheduleSet> {
     'What is not given stays as it is. A rule has 5 fields, or 6 with leading seconds, or is a macro such as @daily. Warnings tell what may not be meant: see docs/schedules.md.'
   static override examples = [
     '<%= config.bin %> schedule set bird-strikes --cron "30 6 * * MON-FRI" --tz Europe/Berlin',
-    '<%= config.bin %> schedule set bird-strikes --missed all --overlap queue --catch-up-window 3d',
+    '<%= config.bin %> schedule set bird-strikes --missed all --catch-up-window 3d',
     '<%= config.bin %> schedule set bird-strikes --add --cron "@weekly" --param top=20',
   ]
   static override exitCodeHelp = [

@@ -1,22 +1,8 @@
+import { sql } from 'kysely'
 import { type Queries, prepare, runPrepared } from '../database/index.ts'
 
 /** Jobs admitted by one transaction: it holds the lock on all slots for some 20 ms at most. */
 const batchSize = 500
-
-/** Most calls find nothing that waits: they need not queue for the lock. */
-const findWaiting = prepare(
-  'kiln_find_waiting_jobs',
-  `
-  select exists (
-    select
-    from analysis_jobs
-    where not ready
-      and waiting_reason is not null
-      and run_at <= now()
-      and waits_for_slot
-  ) as "isWaiting"
-`,
-)
 
 /**
  * A statement of its own: the next one must see what those have given away who had the lock. Plans
@@ -156,14 +142,31 @@ const admit = prepare(
  * how many became ready. Any number of processes may call it at once.
  */
 export async function admitJobs(queries: Queries): Promise<number> {
-  const [found] = await runPrepared<{ isWaiting: boolean }>(queries, findWaiting, [])
-  if (!found?.isWaiting) return 0
+  if (!(await isAnyWaiting(queries))) return 0
   let total = 0
   for (;;) {
     const count = await admitBatch(queries)
     total += count
     if (count < batchSize) return total
   }
+}
+
+/**
+ * Most calls find nothing that waits, and need not queue for the lock. Planned at each call: a plan
+ * that was kept from when the table was small reads all of it.
+ */
+async function isAnyWaiting(queries: Queries): Promise<boolean> {
+  const { rows } = await sql<{ isWaiting: boolean }>`
+    select exists (
+      select
+      from analysis_jobs
+      where not ready
+        and waiting_reason is not null
+        and run_at <= now()
+        and waits_for_slot
+    ) as "isWaiting"
+  `.execute(queries)
+  return rows[0]?.isWaiting ?? false
 }
 
 async function admitBatch(queries: Queries): Promise<number> {

@@ -49,7 +49,8 @@ export async function handBackJobs(queries: Queries, executorId: string): Promis
       select pg_notify('kiln_jobs', '')
       where exists (select from returned)
     )
-    select (select count(*) from returned)::integer as count, (select count(*) from notified)
+    select (select count(*) from returned)::integer as count,
+      (select count(*) from notified) as notified
   `.execute(queries)
   return rows[0]?.count ?? 0
 }

@@ -36,7 +36,9 @@ export async function insertClaimedJob(
         )
         select ${input.analysisId}, ${input.versionNumber},
           ${parametersText(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
-          ${input.parentJobId ?? null}::uuid, 'running', now(), 1, 0, ${leaseToken}::uuid,
+          ${input.parentJobId ?? null}::uuid, 'running',
+          -- It may have waited for the lock on the slots since the transaction began.
+          clock_timestamp(), 1, 0, ${leaseToken}::uuid,
           ${holdsSlot}::boolean
         from analysis_executors executor
         where executor.id = ${input.executorId}

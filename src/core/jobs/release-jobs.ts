@@ -26,7 +26,8 @@ export async function releaseJobs(queries: Queries, leases: readonly Lease[]): P
       select pg_notify('kiln_jobs', '')
       where exists (select from returned)
     )
-    select (select count(*) from returned)::integer as count, (select count(*) from notified)
+    select (select count(*) from returned)::integer as count,
+      (select count(*) from notified) as notified
   `.execute(queries)
   return rows[0]?.count ?? 0
 }

@@ -92,7 +92,7 @@ export async function rescueJobs(
     )
     select count(*) filter (where may_run_again)::integer as pending,
       count(*) filter (where not may_run_again)::integer as failed,
-      (select count(*) from notified)
+      (select count(*) from notified) as notified
     from changed
   `.execute(queries)
   return { pending: rows[0]?.pending ?? 0, failed: rows[0]?.failed ?? 0 }

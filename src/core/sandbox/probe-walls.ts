@@ -64,15 +64,14 @@ export async function probeWalls(options: ProbeOptions): Promise<ProbeResults> {
     walls: walls.stats(),
     attempts: first.answer,
     privileges: first.privileges,
-    allocate: answerText(allocate),
-    spin: answerText(spin),
+    allocate: textOf(allocate.answer),
+    spin: textOf(spin.answer),
   }
 }
 
-/** These requests are answered in words. */
-function answerText({ answer }: Trial): string {
-  return typeof answer === 'string' ? answer : JSON.stringify(answer)
-}
+/** Only the first trial answers with more than a text. */
+const textOf = (answer: AttemptResults | string): string =>
+  typeof answer === 'string' ? answer : 'an answer to another question'
 
 interface Trial {
   readonly privileges: Privileges | undefined

@@ -16,7 +16,9 @@ import type { ServicePart } from './service-part.ts'
  * Looks are this far apart when nothing is due: an edit is notified, so that they only cover a lost
  * notification, and an idle service asks little of its database.
  */
-const idleMs = 5000
+const listeningMs = 5000
+/** While notifications do not arrive. */
+const deafMs = 1000
 /** Timers may go off a little early, and the row is not due yet then. */
 const timerMarginMs = 2
 /** Another instance holds the rows that are due here: it is done with them soon. */
@@ -47,7 +49,7 @@ export class ScheduleLoop implements ServicePart {
       pool: context.database.pool,
       // The executor's own listener says when notifications do not arrive; once is enough.
       log: silentLogger,
-      applicationName: 'kiln schedules',
+      applicationName: 'kiln schedules listener',
       channels: ['kiln_schedules'],
       onNotification: () => this.wakeUp.wake(),
     })
@@ -88,6 +90,7 @@ export class ScheduleLoop implements ServicePart {
     const { context } = this
     const { dueInMs, hasUnplanned } = await lookAtSchedules(context)
     if (hasUnplanned && (await planNextRuns(context)) > 0) return 0
+    const idleMs = this.listener.isListening ? listeningMs : deafMs
     if (dueInMs === null || dueInMs > idleMs) return idleMs
     if (dueInMs > 0) return Math.ceil(dueInMs) + timerMarginMs
     const fired = await this.fire()

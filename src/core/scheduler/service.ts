@@ -38,8 +38,8 @@ const statisticsAgeMs = 5000
 const checksAgeMs = 1000
 
 /**
- * The long-running service. Its parts: what runs jobs; the rescue of jobs whose executor died; what
- * fires schedules; HTTP; the statistics in the log; what it tells systemd. Parts to come join `parts`.
+ * The long-running service. Its parts: what runs jobs; what fires schedules; the rescue of jobs whose
+ * executor died; HTTP; the statistics in the log; what it tells systemd. Parts to come join `parts`.
  */
 export class Service {
   private readonly context: Context
@@ -168,14 +168,14 @@ export class Service {
 
   private get state(): ServiceState {
     const isStopping = this.context.signal.aborted
-    const firingMs = this.options.once ? 0 : (this.schedules?.passAgeMs ?? 0)
-    const slowestMs = Math.max(this.rescue.passAgeMs, firingMs)
-    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: slowestMs }
+    const firingAgeMs = this.options.once ? 0 : (this.schedules?.passAgeMs ?? 0)
+    const partsAgeMs = Math.max(this.rescue.passAgeMs, firingAgeMs)
+    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: partsAgeMs }
     const { isDraining, passAgeMs, beatAgeMs } = this.runner.activity
     return {
       isDraining: isDraining || isStopping,
       // A stopping executor claims no more, but still beats.
-      slowestLoopMs: Math.max(slowestMs, beatAgeMs, isStopping ? 0 : passAgeMs),
+      slowestLoopMs: Math.max(partsAgeMs, beatAgeMs, isStopping ? 0 : passAgeMs),
     }
   }
 

@@ -69,6 +69,7 @@ describe('jobStatistics', () => {
     expect(figures).toEqual({
       total: 10,
       pending: 1,
+      waiting: 0,
       running: 1,
       completed: 4,
       failed: 3,
@@ -99,6 +100,7 @@ describe('jobStatistics', () => {
     expect(figures).toEqual({
       total: 0,
       pending: 0,
+      waiting: 0,
       running: 0,
       completed: 0,
       failed: 0,

@@ -1,0 +1,66 @@
+/**
+ * A service in a process of its own that can be told to collect garbage. Arguments: database URL,
+ * data folder. For each number of jobs on standard input it runs so many, then prints the bytes that
+ * are in use by the service, and the most that one sandbox took meanwhile.
+ */
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { loadSettings } from '../../src/core/config/index.ts'
+import { openDatabase } from '../../src/core/database/index.ts'
+import { silentLogger } from '../../src/core/log/index.ts'
+import { systemClock } from '../../src/core/os/index.ts'
+import { Service } from '../../src/core/scheduler/index.ts'
+import { descendantsOf } from '../support/descendants.ts'
+import { insertAnalysis } from '../support/queue.ts'
+import { allJobsEnd } from '../support/services.ts'
+
+const [url = '', dataDir = ''] = process.argv.slice(2)
+const { settings } = loadSettings({ environment: { ANALYSIS_DATA_DIR: dataDir }, folder: dataDir })
+const target = { config: { connectionString: url }, label: 'the test database', isPrivate: false }
+const database = openDatabase({ target, applicationName: 'kiln memory probe', poolSize: 10 })
+const stopping = new AbortController()
+const service = new Service(
+  {
+    settings,
+    database,
+    clock: systemClock,
+    log: silentLogger,
+    signal: stopping.signal,
+    operator: { actor: 'tester', source: 'cli' },
+  },
+  { programVersion: '0.0.0', concurrency: 2, once: false, haste: new AbortController().signal },
+)
+const serving = service.run()
+const analysisId = await insertAnalysis(database.pool)
+
+/** The memory of a process that is no file's, which any other program may share. */
+function anonymousBytes(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024
+  } catch {
+    // A sandbox that has just been replaced.
+    return 0
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const jobs = Number(line)
+  await database.pool.query(
+    'insert into analysis_jobs (analysis_id) select $1 from generate_series(1, $2)',
+    [analysisId, jobs],
+  )
+  let [sandboxBytes, isOver] = [0, false]
+  const ended = allJobsEnd(database.pool, 110_000).finally(() => (isOver = true))
+  for (; !isOver; await delay(20)) {
+    sandboxBytes = Math.max(sandboxBytes, ...descendantsOf(process.pid).map(anonymousBytes))
+  }
+  await ended
+  globalThis.gc?.()
+  const { heapUsed, external } = process.memoryUsage()
+  process.stdout.write(`${JSON.stringify({ serviceBytes: heapUsed + external, sandboxBytes })}\n`)
+}
+stopping.abort()
+await serving
+await database.close()

@@ -1,0 +1,47 @@
+/** One script that misbehaves, and how its job has to end. */
+export interface Case {
+  readonly name: string
+  /** The whole script. */
+  readonly source: string
+  /** Error code of the failed job, or those it may have where a race decides; none: it completes. */
+  readonly code?: string | readonly string[]
+  /** What a completed job returns, where that matters. */
+  readonly result?: unknown
+  readonly parameters?: Readonly<Record<string, unknown>>
+}
+
+type Rest = Omit<Case, 'name' | 'source'>
+
+/** Wall time of a job that waits; one that runs is ended by the setting of the service. */
+const timeoutSeconds = 2
+
+/**
+ * A case from the body of `run`. `$OUT` stands for a folder that a job must not reach, `$MARK` for
+ * the beginning of a file's name that must appear nowhere.
+ */
+export const run = (name: string, body: string, rest: Rest = {}): Case => ({
+  name,
+  source: `export default {
+  dependencies: { datasources: ['shop', 'birds', 'warehouse'] },
+  limits: { timeoutSeconds: ${timeoutSeconds} },
+  async run(ctx, params) {
+    ${body}
+  },
+}`,
+  ...rest,
+})
+
+/** A case that runs SQL in the job's DuckDB and lets its error pass. */
+export const duckdb = (sql: string, rest: Rest = { code: 'datasource_error' }): Case =>
+  run(`DuckDB: ${sql}`, `return await ctx.duckdb.query(${JSON.stringify(sql)})`, rest)
+
+/** A case that runs SQL on a Postgres datasource and lets its error pass. */
+export const postgres = (sql: string, rest: Rest = { code: 'datasource_error' }): Case =>
+  run(`Postgres: ${sql}`, `return await ctx.datasource.shop.query(${JSON.stringify(sql)})`, rest)
+
+/** A case of a whole script. */
+export const script = (name: string, source: string, rest: Rest = {}): Case => ({
+  name,
+  source,
+  ...rest,
+})
