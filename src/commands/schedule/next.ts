@@ -16,7 +16,7 @@ export default class ScheduleNext extends KilnCommand<typeof ScheduleNext> {
     'Marks what the time zone changes: moved, because the time does not exist that day; doubled, because it comes twice. See docs/schedules.md. With --cron it needs no database.'
   static override examples = [
     '<%= config.bin %> schedule next bird-strikes',
-    '<%= config.bin %> schedule next --cron "30 2 * * *" --tz Europe/Berlin -n 5',
+    '<%= config.bin %> schedule next --cron "30 2 * * *" --tz Europe/Berlin --count 5',
     '<%= config.bin %> schedule next --cron "30 2 * * *" --tz Europe/Berlin --from 2026-03-28',
   ]
   static override exitCodeHelp = [
