@@ -1,5 +1,5 @@
-/** What an idle sandbox may come to take, generously. */
-const sandboxBytes = 64 * 1024 ** 2
+/** What an idle sandbox takes of its own is some 20 MB; the rest it shares with the others. */
+const sandboxBytes = 32 * 1024 ** 2
 /** The part of the free memory that idle sandboxes may take. */
 const memoryShare = 0.1
 const most = 64

@@ -4,7 +4,7 @@ import { sandboxesToKeep } from '../../../src/core/executor/sandboxes-to-keep.ts
 const gib = 1024 ** 3
 
 it('keeps as many sandboxes as a tenth of the free memory holds, within bounds', () => {
-  expect(sandboxesToKeep(4, 10 * gib)).toBe(16)
+  expect(sandboxesToKeep(4, 10 * gib)).toBe(32)
   expect(sandboxesToKeep(4, 1000 * gib)).toBe(64)
 })
 
