@@ -143,5 +143,6 @@ export function holding(
   return {
     leases: jobs.map(({ id, leaseToken }) => ({ jobId: id, leaseToken })),
     endedTokens: [],
+    claimsSettledBelow: Number.MAX_SAFE_INTEGER,
   }
 }

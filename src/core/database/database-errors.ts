@@ -81,6 +81,11 @@ export function isPassing(error: unknown): boolean {
   return passing.has(errorCodeOf(unwrap(error)) ?? '')
 }
 
+/** True when a statement gave up waiting for a lock that another session holds. */
+export function isLockTimeout(error: unknown): boolean {
+  return errorCodeOf(unwrap(error)) === '55P03'
+}
+
 /** True for an error after which the same statement may succeed on a new connection. */
 export function isConnectionLost(error: unknown): boolean {
   const kiln = databaseError(error)

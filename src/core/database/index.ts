@@ -4,7 +4,13 @@
  */
 export { type ConnectionTarget, parseDatabaseUrl, resolveTarget } from './connection-target.ts'
 export { type Database, type OpenDatabaseOptions, type Queries, openDatabase } from './database.ts'
-export { databaseError, isConnectionLost, isDatabaseError, isPassing } from './database-errors.ts'
+export {
+  databaseError,
+  isConnectionLost,
+  isDatabaseError,
+  isLockTimeout,
+  isPassing,
+} from './database-errors.ts'
 export { isJsonbText } from './is-jsonb-text.ts'
 export { Listener, type ListenerOptions } from './listener.ts'
 export {

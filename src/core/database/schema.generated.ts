@@ -190,6 +190,7 @@ export interface AnalysisJobs {
 
 export interface AnalysisLeases {
   claimedAt: Generated<string>;
+  claimNumber: Generated<number>;
   executorId: string | null;
   jobIds: string[];
   token: string;

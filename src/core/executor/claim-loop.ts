@@ -1,7 +1,9 @@
 import type { Context } from '../context.ts'
+import { isConnectionLost, isDatabaseError, isPassing } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
 import type { Admission } from './admission.ts'
 import { ClaimAhead, maxAheadMs } from './claim-ahead.ts'
+import { FailedClaims } from './failed-claims.ts'
 import type { JobEnd } from './job-end.ts'
 import type { LeaseHolder } from './lease-holder.ts'
 import type { WakeUp } from './wake-up.ts'
@@ -26,8 +28,7 @@ export interface ClaimLoopOptions {
   readonly isOpen: () => boolean
   /** True: nothing more is claimed for now. */
   readonly isDraining: () => boolean
-  /** Undefined when the database did not answer: then nobody knows whether the queue is empty. */
-  readonly claim: (limit: number) => Promise<readonly LeaseHolder[] | undefined>
+  readonly claim: (limit: number) => Promise<readonly LeaseHolder[]>
   readonly run: (holder: LeaseHolder, onScriptEnd: (durationMs: number) => void) => Promise<JobEnd>
   /** Gives jobs that were not begun back to the queue. */
   readonly release: (holders: readonly LeaseHolder[]) => Promise<void>
@@ -43,6 +44,7 @@ export class ClaimLoop {
   private busySlots = 0
   private readonly unfinished = new Set<Promise<void>>()
   private releaseTimer: NodeJS.Timeout | undefined
+  private failures = new FailedClaims()
   /** When it last went round, by the monotonic clock. */
   lastPassAt: number
 
@@ -52,6 +54,11 @@ export class ClaimLoop {
     this.lastPassAt = options.context.clock.monotonic()
   }
 
+  /** True while the database refuses claims, or does not answer. */
+  get isClaimFailing(): boolean {
+    return this.failures.delayMs > 0
+  }
+
   get aheadCount(): number {
     return this.ahead.length
   }
@@ -59,6 +66,8 @@ export class ClaimLoop {
   /**
    * With `untilEmpty` it returns when nothing is due and nothing runs here; else when it is closed,
    * after the running jobs have ended.
+   *
+   * @throws with `untilEmpty`, what the database answers to a claim, unless it may pass.
    */
   async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
     try {
@@ -76,21 +85,57 @@ export class ClaimLoop {
   }
 
   private async claimAndBegin(untilEmpty: boolean): Promise<void> {
-    const { context, wakeUp, isOpen, isDraining, claim, admission } = this.options
+    const { context, wakeUp, isOpen, isDraining, admission } = this.options
     while (isOpen()) {
       this.lastPassAt = context.clock.monotonic()
       const { admittedCount } = admission
       const wanted = isDraining() ? 0 : this.wanted
-      const claimed = wanted > 0 ? await claim(wanted) : []
+      const claimed = wanted > 0 ? await this.claim(wanted, untilEmpty) : []
       if (claimed) this.accept(claimed)
       if (untilEmpty && claimed?.length === 0 && this.unfinished.size === 0) {
         await admission.admit()
         if (admission.admittedCount === admittedCount) break
       }
-      // A full batch may have left more behind: ask again at once.
-      if (!claimed || wanted === 0 || claimed.length < wanted) {
+      if (!claimed) {
+        await this.pause(this.failures.delayMs)
+      } else if (wanted === 0 || claimed.length < wanted) {
+        // A full batch may have left more behind: ask again at once.
         await wakeUp.next(context.settings.pollIntervalMs)
       }
+    }
+  }
+
+  /**
+   * Undefined when it failed: then nobody knows whether the queue is empty. A service goes on
+   * whatever the database says, for people are mending it; a command that works until the queue is
+   * empty waits only for what passes by itself.
+   */
+  private async claim(
+    limit: number,
+    untilEmpty: boolean,
+  ): Promise<readonly LeaseHolder[] | undefined> {
+    const { claim, context } = this.options
+    try {
+      const claimed = await claim(limit)
+      if (this.isClaimFailing) context.log.info({}, 'jobs are claimed again')
+      this.failures.end()
+      return claimed
+    } catch (error) {
+      if (untilEmpty && !isConnectionLost(error) && !isPassing(error)) throw error
+      if (this.failures.add(messageOf(error))) {
+        const level = isDatabaseError(error) ? 'warn' : 'error'
+        context.log[level]({ error: messageOf(error) }, 'database error: cannot claim jobs')
+      }
+      return undefined
+    }
+  }
+
+  /** What wakes the loop otherwise does not shorten it: each would be one more error. */
+  private async pause(ms: number): Promise<void> {
+    const { context, wakeUp, isOpen } = this.options
+    const until = context.clock.monotonic() + ms
+    for (let left = ms; left > 0 && isOpen(); left = until - context.clock.monotonic()) {
+      await wakeUp.next(left)
     }
   }
 

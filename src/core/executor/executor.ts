@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context } from '../context.ts'
-import { Listener, type Queries, isConnectionLost, promptQueries } from '../database/index.ts'
+import { Listener, type Queries, promptQueries } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
 import { ExecutorMeter } from '../metrics/index.ts'
 import {
-  type BeatReply,
   type ClaimedJob,
   type JobLogLine,
-  beatExecutor,
   cancelJob,
   claimJobs,
   handBackJobs,
@@ -28,6 +26,8 @@ import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
 import { ChildSlots } from './child-slots.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
+import { ClaimNumbers } from './claim-numbers.ts'
+import { Heartbeat } from './heartbeat.ts'
 import type { JobEnd } from './job-end.ts'
 import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
 import { LeaseTable } from './lease-table.ts'
@@ -36,18 +36,13 @@ import type { ScriptRunner } from './script-runner.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import { sandboxesToKeep } from './sandboxes-to-keep.ts'
-import { Turns } from './turns.ts'
 import { requireIsolation } from './require-isolation.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 import { WakeUp } from './wake-up.ts'
 
-/** How often the heartbeat is written. Four may fail before others take the executor for dead. */
-const beatEveryMs = 2000
-/** Without LISTEN this is how soon a cancel is noticed. */
-const cancelPollMs = 500
-/** A claim or a beat that takes longer is given up, so that the next beat still comes in time. */
-const turnLimitMs = 3000
+/** A claim that takes longer is given up: the server has gone, and another may be there already. */
+const claimLimitMs = 3000
 
 export interface ExecutorOptions {
   readonly kind: 'service' | 'one_shot'
@@ -81,38 +76,45 @@ export class Executor {
   private readonly leases = new LeaseTable<LeaseHolder>()
   private environment!: LeaseEnvironment
   private readonly batch: OutcomeBatch
-  /** For claims and beats, which take turns: one that hangs would hold up all others. */
-  private readonly promptQueries: Queries
+  private readonly claimQueries: Queries
+  private readonly claims = new ClaimNumbers()
+  private readonly heartbeat: Heartbeat
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
   private readonly admission: Admission
   private readonly meter = new ExecutorMeter()
-  /** When it last beat, by the monotonic clock. */
-  private lastBeatAt = 0
   private startedAt = 0
   private loop: ClaimLoop | undefined
   private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
   private listener: Listener | undefined
-  private beatTimer: NodeJS.Timeout | undefined
-  /** Claims and beats take turns: a beat that overtook a claim would give its jobs back. */
-  private readonly turns = new Turns()
   private isStopping = false
   private stopped: Promise<void> | undefined
-  private isDraining = false
-  private isDatabaseAway = false
-  private isClaimFailing = false
-  private isBeatWaiting = false
   /** Others declared this executor dead; it claims nothing more, and a new one must take over. */
   isFencedOut = false
 
   constructor(context: Context, options: ExecutorOptions) {
     this.context = context
     this.options = options
-    this.promptQueries = promptQueries(context.database, turnLimitMs)
+    this.claimQueries = promptQueries(context.database, claimLimitMs)
     this.versions = new VersionCache(context)
     this.admission = new Admission(context, () => this.wakeUp.wake())
     this.batch = new OutcomeBatch(context.database.queries, this.leases)
+    this.heartbeat = new Heartbeat({
+      context,
+      executorId: this.id,
+      leases: this.leases,
+      claims: this.claims,
+      isListening: () => this.listener?.isListening ?? false,
+      onEnded: (holders) => {
+        for (const holder of holders) {
+          holder.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
+        }
+      },
+      onDeclaredDead: () => this.fenceOut(),
+      onWaitingJobs: () => void this.admission.admit(),
+      alongside: (queries) => this.meter.save(queries, this.id),
+    })
   }
 
   /** How it does, for those who watch over it. */
@@ -120,9 +122,10 @@ export class Executor {
     const now = this.context.clock.monotonic()
     return {
       runningJobs: this.leases.size - (this.loop?.aheadCount ?? 0),
-      isDraining: this.isDraining || this.isFencedOut,
+      isDraining: this.heartbeat.isDraining || this.isFencedOut,
+      isClaimFailing: this.loop?.isClaimFailing ?? false,
       passAgeMs: now - (this.loop?.lastPassAt ?? this.startedAt),
-      beatAgeMs: now - this.lastBeatAt,
+      beatAgeMs: now - this.heartbeat.lastBeatAt,
     }
   }
 
@@ -158,12 +161,12 @@ export class Executor {
       })
     })
     if (options.requireIsolation && this.pool) requireIsolation(this.pool.stats().walls)
-    this.startedAt = this.lastBeatAt = context.clock.monotonic()
-    this.scheduleBeat()
+    this.startedAt = context.clock.monotonic()
+    this.heartbeat.start()
   }
 
   private hear(channel: string): void {
-    if (channel === 'kiln_cancel') void this.beat()
+    if (channel === 'kiln_cancel') void this.heartbeat.beat()
     else if (channel === 'kiln_slots') void this.admission.admit()
     else this.wakeUp.wake()
   }
@@ -208,11 +211,12 @@ export class Executor {
    * TERMINATED when this executor stops.
    */
   async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
-    const holder = await this.turns.take(async () => {
-      if (this.isStopping) throw new KilnError('TERMINATED', 'the executor stops')
+    if (this.isStopping) throw new KilnError('TERMINATED', 'the executor stops')
+    const holder = await this.claims.run(async (claimNumber) => {
       const job = await insertClaimedJob(this.context.database.queries, {
         ...input,
         executorId: this.id,
+        claimNumber,
       })
       return this.hold(job, false, options)
     })
@@ -238,7 +242,7 @@ export class Executor {
       wakeUp: this.wakeUp,
       admission: this.admission,
       isOpen: () => !this.isStopping && !this.isFencedOut && !signal.aborted,
-      isDraining: () => this.isDraining,
+      isDraining: () => this.heartbeat.isDraining,
       claim: (limit) => this.claim(limit),
       run: (holder, onScriptEnd) => this.runHeld(holder, onScriptEnd),
       release: (holders) => this.release(holders),
@@ -264,6 +268,7 @@ export class Executor {
   /** Cancels the script of every running job here; their rows say why when the caller has set it. */
   abortAll(reason: Error): void {
     for (const holder of this.leases.all) holder.abort(reason)
+    this.batch.giveUpLocked(reason)
   }
 
   /**
@@ -276,11 +281,12 @@ export class Executor {
 
   private async stopOnce(): Promise<void> {
     this.isStopping = true
-    clearTimeout(this.beatTimer)
+    this.heartbeat.stop()
     this.wakeUp.wake()
+    // One that is under way may bring jobs that must go back too.
+    await this.claims.whenIdle()
     try {
-      // In turn: a claim under way may bring jobs that must go back too.
-      await this.turns.take(() => this.signOff())
+      await this.signOff()
     } catch (error) {
       // Without the database the row stays; others find this process gone and take its jobs.
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
@@ -320,44 +326,32 @@ export class Executor {
     }
   }
 
-  private async claim(limit: number): Promise<LeaseHolder[] | undefined> {
+  private async claim(limit: number): Promise<LeaseHolder[]> {
     const { context } = this
-    try {
-      const holders = await this.turns.take(async () => {
-        if (this.isStopping) return []
-        const startedAt = context.clock.monotonic()
-        const jobs = await claimJobs(this.promptQueries, this.id, limit)
-        this.meter.claimed(jobs, context.clock.monotonic() - startedAt)
-        return jobs.map((job) => this.hold(job, true))
-      })
-      if (holders.length > 0) {
-        context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
-      }
-      this.isClaimFailing = false
-      return holders
-    } catch (error) {
-      if (!isConnectionLost(error)) throw error
-      if (!this.isClaimFailing) {
-        context.log.warn({ error: messageOf(error) }, 'database error: cannot claim jobs')
-      }
-      this.isClaimFailing = true
-      return undefined
+    if (this.isStopping) return []
+    const holders = await this.claims.run(async (claimNumber) => {
+      const startedAt = context.clock.monotonic()
+      const jobs = await claimJobs(this.claimQueries, this.id, limit, claimNumber)
+      this.meter.claimed(jobs, context.clock.monotonic() - startedAt)
+      return jobs.map((job) => this.hold(job, true))
+    })
+    if (holders.length > 0) {
+      context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
     }
+    return holders
   }
 
   private async release(holders: readonly LeaseHolder[]): Promise<void> {
-    await this.turns.take(async () => {
-      await releaseJobs(
-        this.context.database.queries,
-        holders.map((holder) => holder.lease),
-      )
-      for (const holder of holders) holder.drop()
-    })
+    await releaseJobs(
+      this.context.database.queries,
+      holders.map((holder) => holder.lease),
+    )
+    for (const holder of holders) holder.drop()
   }
 
   /**
-   * Enters a claimed job among the leases. In the same turn as its claim: a beat that came between
-   * would take the claim for one whose reply was lost.
+   * Enters a claimed job among the leases, before its claim counts as settled: a heartbeat would take
+   * it for one whose reply was lost.
    */
   private hold(
     job: ClaimedJob,
@@ -369,55 +363,11 @@ export class Executor {
     return holder
   }
 
-  private async beat(): Promise<void> {
-    this.lastBeatAt = this.context.clock.monotonic()
-    // One that waits for its turn will see what this one would: many cancels make one beat.
-    if (this.isStopping || this.isBeatWaiting) return
-    this.isBeatWaiting = true
-    try {
-      const reply = await this.turns.take(() => {
-        this.isBeatWaiting = false
-        return this.sendBeat()
-      })
-      if (this.isDatabaseAway) this.context.log.info({}, 'the database is back')
-      this.isDatabaseAway = false
-      this.isDraining = reply.isDraining
-      for (const holder of this.leases.named(reply.endedLeases)) {
-        holder.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
-      }
-      if (!reply.isAlive && !this.isStopping) this.fenceOut()
-      if (reply.hasWaitingJobs) void this.admission.admit()
-      await this.meter.save(this.promptQueries, this.id)
-    } catch (error) {
-      // Scripts go on; outcomes are written when the database is back.
-      if (!this.isDatabaseAway) {
-        this.context.log.warn({ error: messageOf(error) }, 'database error: the heartbeat fails')
-      }
-      this.isDatabaseAway = true
-    }
-  }
-
-  private async sendBeat(): Promise<BeatReply> {
-    const held = this.leases.snapshot()
-    try {
-      return await beatExecutor(this.promptQueries, this.id, held)
-    } catch (error) {
-      this.leases.giveBack(held.endedTokens)
-      throw error
-    }
-  }
-
   /** Others took this process for dead: its jobs run elsewhere, so its scripts must stop. */
   private fenceOut(): void {
     this.context.log.error({ executorId: this.id }, 'this executor was declared dead')
     this.isFencedOut = true
     this.wakeUp.wake()
     this.abortAll(new KilnError('JOB_LOST', 'this executor was declared dead'))
-  }
-
-  private scheduleBeat(): void {
-    if (this.isStopping) return
-    const delay = this.listener?.isListening ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
-    this.beatTimer = setTimeout(() => void this.beat().then(() => this.scheduleBeat()), delay)
   }
 }

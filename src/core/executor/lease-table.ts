@@ -50,7 +50,7 @@ export class LeaseTable<T extends Holder = Holder> {
   }
 
   /** What a heartbeat tells. */
-  snapshot(): HeldLeases {
+  snapshot(): Omit<HeldLeases, 'claimsSettledBelow'> {
     return { leases: this.all.map(({ lease }) => lease), endedTokens: this.takeEndedTokens() }
   }
 

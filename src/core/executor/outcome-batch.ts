@@ -1,9 +1,11 @@
-import { type Queries, isConnectionLost } from '../database/index.ts'
-import { type FinishedJob, finishJobs } from '../jobs/index.ts'
+import { type Queries, isConnectionLost, isLockTimeout } from '../database/index.ts'
+import { type FinishedJob, finishJobs, finishUnlockedJobs } from '../jobs/index.ts'
 import type { LeaseTable } from './lease-table.ts'
 
 /** More than this in one statement gains nothing and delays the first of them. */
 const maxBatch = 1000
+/** Between looks whether a row has been let go that somebody else had locked. */
+const lockedRetryMs = 500
 
 interface Waiting extends FinishedJob {
   readonly resolve: (isWritten: boolean) => void
@@ -12,20 +14,24 @@ interface Waiting extends FinishedJob {
 
 /**
  * Writes outcomes in batches: while one statement is under way the outcomes that come gather for
- * the next, so that a quiet queue waits for nothing and a busy one pays for few statements.
+ * the next, so that a quiet queue waits for nothing and a busy one pays for few statements. A row
+ * that somebody has locked is set aside, and tried again: the others do not wait for it.
  */
 export class OutcomeBatch {
   private readonly queries: Queries
   private readonly leases: Pick<LeaseTable, 'takeEndedTokens' | 'giveBack'>
   private waiting: Waiting[] = []
   private isWriting = false
+  /** Whose rows somebody else has locked. */
+  private locked: Waiting[] = []
+  private retryTimer: NodeJS.Timeout | undefined
 
   constructor(queries: Queries, leases: Pick<LeaseTable, 'takeEndedTokens' | 'giveBack'>) {
     this.queries = queries
     this.leases = leases
   }
 
-  /** False when the lease no longer held; rejects as the statement does. */
+  /** False when the lease no longer held; rejects as the statement does, or when given up. */
   write(job: FinishedJob): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ lease: job.lease, outcome: job.outcome, resolve, reject })
@@ -34,6 +40,13 @@ export class OutcomeBatch {
       // Those that end in the same turn of the event loop go together.
       setImmediate(() => void this.writeAll())
     })
+  }
+
+  /** Waits no longer for rows that somebody else has locked; their writers get this reason. */
+  giveUpLocked(reason: Error): void {
+    clearTimeout(this.retryTimer)
+    this.retryTimer = undefined
+    for (const job of this.locked.splice(0)) job.reject(reason)
   }
 
   private async writeAll(): Promise<void> {
@@ -48,12 +61,37 @@ export class OutcomeBatch {
       for (const job of jobs) job.resolve(written.has(job.lease.jobId))
     } catch (error) {
       this.leases.giveBack(endedTokens)
-      // One result that Postgres refuses must not fail the others.
-      if (jobs.length > 1 && !isConnectionLost(error)) {
-        for (const job of jobs) await this.writeSome([job])
-      } else {
-        for (const job of jobs) job.reject(error)
-      }
+      if (isLockTimeout(error)) await this.writeUnlocked(jobs)
+      else await this.writeSingly(jobs, error)
     }
+  }
+
+  /** One result that Postgres refuses must not fail the others. */
+  private async writeSingly(jobs: readonly Waiting[], error: unknown): Promise<void> {
+    if (jobs.length > 1 && !isConnectionLost(error)) {
+      for (const job of jobs) await this.writeSome([job])
+    } else {
+      for (const job of jobs) job.reject(error)
+    }
+  }
+
+  private async writeUnlocked(jobs: readonly Waiting[]): Promise<void> {
+    try {
+      const { written, locked } = await finishUnlockedJobs(this.queries, jobs)
+      for (const job of jobs) {
+        if (locked.has(job.lease.jobId)) this.setAside(job)
+        else job.resolve(written.has(job.lease.jobId))
+      }
+    } catch (error) {
+      await this.writeSingly(jobs, error)
+    }
+  }
+
+  private setAside(job: Waiting): void {
+    this.locked.push(job)
+    this.retryTimer ??= setTimeout(() => {
+      this.retryTimer = undefined
+      void this.writeUnlocked(this.locked.splice(0))
+    }, lockedRetryMs)
   }
 }

@@ -1,4 +1,4 @@
-import { isConnectionLost, isPassing } from '../database/index.ts'
+import { isConnectionLost, isLockTimeout, isPassing } from '../database/index.ts'
 import { delay } from '../os/index.ts'
 
 /** First and longest wait between tries; each is halved or left whole at random. */
@@ -9,8 +9,8 @@ const longestDelayMs = 5000
 const passingTries = 8
 
 /**
- * Repeats a statement until the database answers. Connection losses are repeated for as long as they
- * last, deadlocks, timeouts and a full disk a few times, other errors not at all; the
+ * Repeats a statement until the database answers. Connection losses and locks of others are repeated
+ * for as long as they last, deadlocks, timeouts and a full disk a few times, other errors not at all; the
  * statement must be safe to repeat, since its commit may have come through while the reply did not.
  * Rejects with the reason of the signal when that is aborted first.
  */
@@ -25,9 +25,10 @@ export async function retryWhileDatabaseIsAway<T>(
     } catch (error) {
       // Looked at only now: few statements fail, and each signal costs.
       if (interruption.signal.aborted) throw error
-      triesLeft -= isPassing(error) ? 1 : 0
-      const mayPass = isConnectionLost(error) || (isPassing(error) && triesLeft > 0)
-      if (!mayPass) throw error
+      if (!isConnectionLost(error) && !isLockTimeout(error)) {
+        triesLeft -= 1
+        if (!isPassing(error) || triesLeft === 0) throw error
+      }
     }
     await delay(delayMs * (0.5 + Math.random() / 2), interruption.signal)
   }

@@ -19,6 +19,8 @@ export interface HeldLeases {
   readonly leases: readonly Lease[]
   /** Claims none of whose jobs it runs any more: their rows are deleted. */
   readonly endedTokens: readonly string[]
+  /** Of a claim with this number or a higher one the executor may not know yet. */
+  readonly claimsSettledBelow: number
 }
 
 const beat = prepare(
@@ -48,22 +50,35 @@ const beat = prepare(
       and job.executor_id = $1
       and job.status = 'running'
   ),
-  returned as (
-    -- The claim counted an attempt that never began, so it is taken back.
-    update analysis_jobs job
-    set status = 'pending', ready = true, executor_id = null, lease_token = null, started_at = null,
-      attempt = job.attempt - 1
+  suspected as (
+    select running.id, running.lease_token
     from running
-    where job.id = running.id
-      and job.status = 'running'
-      and job.lease_token = running.lease_token
+    join analysis_leases lease on lease.token = running.lease_token
+    where lease.claim_number < $5
+      and exists (select from beat)
       and not exists (
         select
         from held
         where held.job_id = running.id
           and held.token = running.lease_token
       )
-      and exists (select from beat)
+  ),
+  unknown as (
+    -- A row that somebody has locked is left to the next beat: this one must not wait.
+    select job.id
+    from analysis_jobs job
+    where job.id = any (array(select id from suspected))
+      and job.lease_token = any (array(select lease_token from suspected))
+      and job.executor_id = $1
+      and job.status = 'running'
+    for update skip locked
+  ),
+  returned as (
+    -- The claim counted an attempt that never began, so it is taken back.
+    update analysis_jobs job
+    set status = 'pending', ready = true, executor_id = null, lease_token = null, started_at = null,
+      attempt = job.attempt - 1
+    where job.id = any (array(select id from unknown))
     returning job.id
   ),
   ended as (
@@ -96,19 +111,20 @@ const beat = prepare(
 
 /**
  * One heartbeat: refreshes the executor's row in database time, learns which of its leases ended,
- * and returns jobs whose claim was committed while the reply was lost. Never call it while a claim
- * of the same executor is under way: the claim's jobs would not be among the leases yet.
+ * and returns jobs whose claim was committed while the reply was lost. Leases of claims that it
+ * cannot know of are left alone, also when the server gets to it late.
  */
 export async function beatExecutor(
   queries: Queries,
   executorId: string,
-  { leases, endedTokens }: HeldLeases,
+  { leases, endedTokens, claimsSettledBelow }: HeldLeases,
 ): Promise<BeatReply> {
   const [reply] = await runPrepared<BeatReply>(queries, beat, [
     executorId,
     plainArray(leases.map(({ jobId }) => jobId)),
     plainArray(leases.map(({ leaseToken }) => leaseToken)),
     plainArray(endedTokens),
+    claimsSettledBelow,
   ])
   if (!reply) throw new Error('the heartbeat returned no row')
   return reply

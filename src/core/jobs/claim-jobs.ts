@@ -83,8 +83,8 @@ const claim = prepare(
     returning job.priority, job.run_at, ${claimedColumns}
   ),
   lease as (
-    insert into analysis_leases (token, executor_id, job_ids)
-    select $3, $1, array_agg(id)
+    insert into analysis_leases (token, executor_id, job_ids, claim_number)
+    select $3, $1, array_agg(id), $4::bigint
     from claimed
     having count(*) > 0
   )
@@ -99,18 +99,21 @@ const claim = prepare(
 /**
  * Takes up to `limit` due jobs for an executor, by priority, due time and id, under one fresh lease
  * token. The attempt counts before the run, so that a job that kills its executor cannot loop for
- * ever. Takes none when the executor's own row is stale, stopped or draining.
+ * ever. Takes none when the executor's own row is stale, stopped or draining. `claimNumber` tells the
+ * executor's heartbeats which claims they can know of.
  */
 export async function claimJobs(
   queries: Queries,
   executorId: string,
   limit: number,
+  claimNumber = 0,
 ): Promise<ClaimedJob[]> {
   const leaseToken = randomUUID()
   const rows = await runPrepared<Omit<ClaimedJob, 'leaseToken'>>(queries, claim, [
     executorId,
     limit,
     leaseToken,
+    claimNumber,
   ])
   return rows.map((row) => Object.assign(row, { leaseToken }))
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { type Queries, prepare, runPrepared } from '../database/index.ts'
 import { plainArray, postgresArray } from './postgres-array.ts'
 
@@ -36,6 +37,9 @@ export interface FinishedJob {
   readonly outcome: JobOutcome
 }
 
+/** How long the statement waits for rows that somebody else has locked. */
+const lockLimit = '200ms'
+
 /**
  * The arrays come by sub-selects, so that the planner does not know how long they are: for long
  * ones it would read the whole table. The status is compared in a way that no index serves.
@@ -44,8 +48,9 @@ const finish = prepare(
   'kiln_finish_jobs',
   `
   with given as (
-    select *
-    from unnest(
+    select given.*
+    from (select set_config('lock_timeout', '${lockLimit}', true)) as for_this_statement
+    cross join unnest(
       (select $1::uuid[]), (select $2::uuid[]), (select $3::text[]), (select $4::text[]),
       (select $5::text[]), (select $6::text[]), (select $7::text[]), (select $8::text[]),
       (select $9::bigint[]), (select $10::float8[]), (select $11::float8[])
@@ -89,11 +94,13 @@ const finish = prepare(
   from finished
 `,
 )
-
 /**
  * Writes the outcomes of jobs and the counters in one statement, each if its lease still holds.
  * Returns the ids of those that were written: any other was cancelled, or given to another executor,
  * and was not changed. `endedTokens` names claims none of whose jobs this executor still runs.
+ *
+ * @throws the driver's error 55P03 when somebody holds the lock of one of the rows: then none is
+ * written, and `finishUnlockedJobs` writes the others.
  */
 export async function finishJobs(
   queries: Queries,
@@ -123,4 +130,29 @@ export async function finishJobs(
     plainArray(endedTokens),
   ])
   return new Set(rows.map(({ id }) => id))
+}
+
+/** Writes the outcomes of those jobs whose rows nobody else has locked, and tells which have been. */
+export async function finishUnlockedJobs(
+  queries: Queries,
+  jobs: readonly FinishedJob[],
+): Promise<{ readonly written: ReadonlySet<string>; readonly locked: ReadonlySet<string> }> {
+  return queries.transaction().execute(async (transaction) => {
+    const ids = jobs.map(({ lease }) => lease.jobId)
+    const { rows } = await sql<{ id: string; isFree: boolean }>`
+      with free as (
+        select id
+        from analysis_jobs
+        where id = any (${ids}::uuid[])
+        for update skip locked
+      )
+      select id, id in (select id from free) as is_free
+      from analysis_jobs
+      where id = any (${ids}::uuid[])
+    `.execute(transaction)
+    const free = new Set(rows.filter(({ isFree }) => isFree).map(({ id }) => id))
+    const locked = new Set(rows.filter(({ isFree }) => !isFree).map(({ id }) => id))
+    const mine = jobs.filter(({ lease }) => free.has(lease.jobId))
+    return { written: await finishJobs(transaction, mine), locked }
+  })
 }

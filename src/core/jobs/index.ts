@@ -19,6 +19,7 @@ export {
   type JobOutcome,
   type Lease,
   finishJobs,
+  finishUnlockedJobs,
   leaseKey,
 } from './finish-jobs.ts'
 export { type UnfinishedFilter, findUnfinishedJobs } from './find-jobs.ts'

@@ -11,6 +11,8 @@ export interface ClaimedJobInput extends SlotTaker {
   readonly parameters: unknown
   readonly triggeredBy: string
   readonly executorId: string
+  /** As a claim's. */
+  readonly claimNumber?: number
 }
 
 /**
@@ -29,7 +31,14 @@ export async function insertClaimedJob(
     const holdsSlot = await takeSlot(transaction, input)
     const leaseToken = randomUUID()
     const { rows } = await sql<Omit<ClaimedJob, 'leaseToken'>>`
-      with job as (
+      with lease as (
+        -- The job enters itself.
+        insert into analysis_leases (token, executor_id, job_ids, claim_number)
+        select ${leaseToken}::uuid, id, '{}', ${input.claimNumber ?? 0}::bigint
+        from analysis_executors
+        where id = ${input.executorId}
+      ),
+      job as (
         insert into analysis_jobs (
           analysis_id, version_number, parameters, triggered_by, executor_id, parent_job_id,
           status, started_at, attempt, max_lost, lease_token, holds_slot

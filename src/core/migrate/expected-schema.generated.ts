@@ -134,6 +134,7 @@ export const expectedSchema: Readonly<Record<string, string>> = {
   "column analysis_jobs.version_number": "integer",
   "column analysis_jobs.waiting_reason": "text",
   "column analysis_jobs.waits_for_slot": "boolean not null default false",
+  "column analysis_leases.claim_number": "bigint not null default 0",
   "column analysis_leases.claimed_at": "timestamp with time zone not null default now()",
   "column analysis_leases.executor_id": "uuid",
   "column analysis_leases.job_ids": "uuid[] not null",

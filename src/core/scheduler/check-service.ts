@@ -12,6 +12,8 @@ export const stalledAfterMs = 30_000
 export interface ServiceState {
   /** Jobs may be running, but no new one is taken. */
   readonly isDraining: boolean
+  /** The database refuses to let this service take jobs. */
+  readonly isClaimFailing: boolean
   /** Since the slowest of the loops last went round. */
   readonly slowestLoopMs: number
 }
@@ -28,9 +30,14 @@ export async function checkService(
   return [
     check('database', database),
     check('migrations', migrations),
-    check('loops', isStalled(context, state) ? 'a loop stands still' : null),
+    check('loops', loopProblem(context, state)),
     check('draining', state.isDraining ? 'takes no new jobs' : null),
   ]
+}
+
+function loopProblem(context: Pick<Context, 'settings'>, state: ServiceState): string | null {
+  if (isStalled(context, state)) return 'a loop stands still'
+  return state.isClaimFailing ? 'jobs cannot be claimed' : null
 }
 
 /** True when a loop of the service has not gone round for longer than anything explains. */

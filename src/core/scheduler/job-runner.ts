@@ -1,13 +1,25 @@
 import type { Context } from '../context.ts'
+import { messageOf } from '../errors/index.ts'
 import {
   Executor,
   type ExecutorActivity,
   type ExecutorOptions,
   type ServeCounts,
 } from '../executor/index.ts'
+import { delay } from '../os/index.ts'
+
+/** First and longest wait between tries to register anew; each is halved or left whole at random. */
+const firstDelayMs = 200
+const maxDelayMs = 5000
 
 /** Before the first executor is there. */
-const idle: ExecutorActivity = { runningJobs: 0, isDraining: false, passAgeMs: 0, beatAgeMs: 0 }
+const idle: ExecutorActivity = {
+  runningJobs: 0,
+  isDraining: false,
+  isClaimFailing: false,
+  passAgeMs: 0,
+  beatAgeMs: 0,
+}
 
 /**
  * Runs jobs for as long as the service does: with one executor, and with a new one when that was
@@ -39,7 +51,8 @@ export class JobRunner {
   async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
     const total = { completed: 0, failed: 0, cancelled: 0 }
     for (;;) {
-      const executor = this.executor ?? (await this.startExecutor())
+      const executor = this.executor ?? (await this.startAgain())
+      if (!executor) return total
       const counts = await executor.serve(options)
       total.completed += counts.completed
       total.failed += counts.failed
@@ -55,10 +68,30 @@ export class JobRunner {
     await this.executor?.stop()
   }
 
+  /** Undefined when the service is to end first. What declared us dead may keep us from it a while. */
+  private async startAgain(): Promise<Executor | undefined> {
+    const { log, signal } = this.context
+    for (let delayMs = firstDelayMs; !signal.aborted; delayMs = Math.min(2 * delayMs, maxDelayMs)) {
+      try {
+        return await this.startExecutor()
+      } catch (error) {
+        log.error({ error: messageOf(error) }, 'cannot register as a new executor: will try again')
+      }
+      await delay(delayMs * (0.5 + Math.random() / 2), signal).catch(() => undefined)
+    }
+    return undefined
+  }
+
   private async startExecutor(): Promise<Executor> {
-    this.executor = new Executor(this.context, this.options)
-    await this.executor.start()
-    this.context.log.info({ executorId: this.executor.id }, 'Job poller started')
-    return this.executor
+    const executor = new Executor(this.context, this.options)
+    try {
+      await executor.start()
+    } catch (error) {
+      await executor.stop()
+      throw error
+    }
+    this.executor = executor
+    this.context.log.info({ executorId: executor.id }, 'Job poller started')
+    return executor
   }
 }

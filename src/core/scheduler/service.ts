@@ -170,10 +170,13 @@ export class Service {
     const isStopping = this.context.signal.aborted
     const firingAgeMs = this.options.once ? 0 : (this.schedules?.passAgeMs ?? 0)
     const partsAgeMs = Math.max(this.rescue.passAgeMs, firingAgeMs)
-    if (!this.runner) return { isDraining: isStopping, slowestLoopMs: partsAgeMs }
-    const { isDraining, passAgeMs, beatAgeMs } = this.runner.activity
+    if (!this.runner) {
+      return { isDraining: isStopping, isClaimFailing: false, slowestLoopMs: partsAgeMs }
+    }
+    const { isDraining, isClaimFailing, passAgeMs, beatAgeMs } = this.runner.activity
     return {
       isDraining: isDraining || isStopping,
+      isClaimFailing,
       // A stopping executor claims no more, but still beats.
       slowestLoopMs: Math.max(partsAgeMs, beatAgeMs, isStopping ? 0 : passAgeMs),
     }

@@ -10,6 +10,7 @@ import {
 } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { addExecutor, insertAnalysis, insertJob, readJob } from '../../support/queue.ts'
+import { waitUntil } from '../../support/wait-until.ts'
 
 let test: TestContext
 let executorId: string
@@ -93,6 +94,68 @@ describe('outcomes that are written together', () => {
       true,
     ])
     expect(await row(jobs[1])).toMatchObject({ status: 'cancelled' })
+  })
+
+  /** Runs the work while somebody else holds the lock of the rows. */
+  async function whileLocked(
+    jobs: readonly (ClaimedJob | undefined)[],
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const operator = await test.context.database.pool.connect()
+    try {
+      await operator.query('begin')
+      await operator.query('select from analysis_jobs where id = any ($1) for update', [
+        jobs.map((job) => job?.id),
+      ])
+      await work()
+    } finally {
+      await operator.query('rollback')
+      operator.release()
+    }
+  }
+
+  const outcomeOf = ({ id, leaseToken }: ClaimedJob) => ({
+    lease: { jobId: id, leaseToken },
+    outcome: completed,
+  })
+
+  it('do not wait for one whose row somebody has locked', async () => {
+    const jobs = await claimed(5)
+    const batch = new OutcomeBatch(test.context.database.queries, new LeaseTable())
+    const isWritten: Record<string, boolean> = {}
+    const write = async (job: ClaimedJob) => {
+      isWritten[job.id] = await batch.write(outcomeOf(job))
+    }
+    const writes: Promise<void>[] = []
+    const locked = [jobs[1], jobs[2]]
+    const others = jobs.filter((job) => !locked.includes(job))
+    await whileLocked(locked, async () => {
+      writes.push(...jobs.map(write))
+      await waitUntil('the others are written', () => Object.keys(isWritten).length === 3)
+      expect(isWritten).toEqual(Object.fromEntries(others.map(({ id }) => [id, true])))
+      // Not even those that come after it.
+      const [next] = await claimed(1)
+      if (next) await write(next)
+      expect(await row(next)).toMatchObject({ status: 'completed' })
+      expect(await row(jobs[1])).toMatchObject({ status: 'running' })
+    })
+    await Promise.all(writes)
+    expect(Object.values(isWritten)).toEqual([true, true, true, true, true, true])
+    for (const job of jobs) expect(await row(job)).toMatchObject({ status: 'completed' })
+  })
+
+  it('give up a locked row when the executor stops', async () => {
+    const [first, second] = await claimed(2)
+    if (!first || !second) throw new Error('there is nothing to claim')
+    const batch = new OutcomeBatch(test.context.database.queries, new LeaseTable())
+    await whileLocked([first], async () => {
+      const given = batch.write(outcomeOf(first))
+      given.catch(() => undefined)
+      await batch.write(outcomeOf(second))
+      batch.giveUpLocked(new Error('the executor stops'))
+      await expect(given).rejects.toThrow('the executor stops')
+    })
+    expect(await row(first)).toMatchObject({ status: 'running' })
   })
 
   it('do not fail with one that Postgres refuses', async () => {

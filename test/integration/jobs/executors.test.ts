@@ -41,9 +41,13 @@ const sqlText = (text: string, values: unknown[] = []) =>
 const row = (id: string) => readJob(test.context.database.pool, id)
 
 /** A job that the executor has claimed. */
-async function held(executorId: string, columns: Readonly<Record<string, unknown>> = {}) {
+async function held(
+  executorId: string,
+  columns: Readonly<Record<string, unknown>> = {},
+  claimNumber = 0,
+) {
   await insertJob(test.context.database.pool, analysisId, columns)
-  const [job] = await claimJobs(queriesOf(), executorId, 1)
+  const [job] = await claimJobs(queriesOf(), executorId, 1, claimNumber)
   if (!job) throw new Error('there is nothing to claim')
   return job
 }
@@ -79,6 +83,44 @@ describe('beatExecutor', () => {
       executor_id: null,
       lease_token: null,
     })
+  })
+
+  it('leaves alone what it cannot know of, however late the server gets to it', async () => {
+    const executor = await addExecutor(test.context)
+    const later = await held(executor, {}, 7)
+    const inserted = await insertClaimedJob(queriesOf(), {
+      analysisId,
+      versionNumber: 1,
+      parameters: {},
+      triggeredBy: 'manual',
+      executorId: executor,
+      claimNumber: 8,
+    })
+    const stale = { ...holding(), claimsSettledBelow: 7 }
+    expect(await beatExecutor(queriesOf(), executor, stale)).toMatchObject({ returnedJobs: 0 })
+    expect(await row(later.id)).toMatchObject({ status: 'running' })
+    const between = { ...holding(), claimsSettledBelow: 8 }
+    expect(await beatExecutor(queriesOf(), executor, between)).toMatchObject({ returnedJobs: 1 })
+    expect(await row(later.id)).toMatchObject({ status: 'pending' })
+    expect(await row(inserted.id)).toMatchObject({ status: 'running' })
+  })
+
+  it('does not wait for the row of a job that somebody has locked', async () => {
+    const executor = await addExecutor(test.context)
+    const job = await held(executor)
+    const operator = await test.context.database.pool.connect()
+    try {
+      await operator.query('begin')
+      await operator.query('select from analysis_jobs where id = $1 for update', [job.id])
+      expect(await beatExecutor(queriesOf(), executor, holding())).toMatchObject({
+        returnedJobs: 0,
+        endedLeases: [],
+      })
+    } finally {
+      await operator.query('rollback')
+      operator.release()
+    }
+    expect(await beatExecutor(queriesOf(), executor, holding())).toMatchObject({ returnedJobs: 1 })
   })
 
   it('tells an executor that was declared dead, and moves nothing', async () => {

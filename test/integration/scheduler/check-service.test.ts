@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => suite.close())
 
-const works = { isDraining: false, slowestLoopMs: 10 }
+const works = { isDraining: false, isClaimFailing: false, slowestLoopMs: 10 }
 
 async function problems(
   state = works,
@@ -36,6 +36,12 @@ test('finds a loop that stands still for longer than its own interval', async ()
   expect(await problems({ ...works, slowestLoopMs: limit })).toEqual({})
   expect(await problems({ ...works, slowestLoopMs: limit + 1 })).toEqual({
     loops: 'a loop stands still',
+  })
+})
+
+test('says that the database refuses its claims', async () => {
+  expect(await problems({ ...works, isClaimFailing: true })).toEqual({
+    loops: 'jobs cannot be claimed',
   })
 })
 
