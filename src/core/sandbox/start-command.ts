@@ -26,7 +26,8 @@ export interface StartCommandOptions {
  */
 const reservedBytes = 1.25 * 1024 ** 3
 
-const nodeFlags = [
+/** Of the Node that a sandbox is. */
+export const nodeFlags = [
   // isolated-vm's README asks for it: with the start-up snapshot new isolates may crash.
   '--no-node-snapshot',
   // Stripping types is announced as experimental on stderr, once a process.

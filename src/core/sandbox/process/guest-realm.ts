@@ -1,6 +1,6 @@
 import ivm from 'isolated-vm'
+import { bridgeCode, bridgeOptions } from './bridge-code.ts'
 import type { Post } from './guest/calls.ts'
-import { guestSource } from './guest/source.ts'
 
 /**
  * Options without a prototype. isolated-vm looks them up through it, and where that is the script's,
@@ -25,7 +25,8 @@ export class GuestRealm {
   private readonly context: ivm.Context
   private readonly entries: Readonly<Record<EntryName, ivm.Reference>>
 
-  constructor(memoryBytes: number) {
+  /** @param cachedData of `makeBridgeCache`; V8 compiles the bridge when it does not fit. */
+  constructor(memoryBytes: number, cachedData?: ivm.ExternalCopy<ArrayBuffer>) {
     this.memoryBytes = memoryBytes
     // 8 MB is the least isolated-vm takes.
     const memoryLimit = Math.max(8, Math.ceil(memoryBytes / 1024 ** 2))
@@ -38,8 +39,16 @@ export class GuestRealm {
         // An error of ours would show the script our paths; the job fails by its own end.
       }
     })
-    const options = bare({ filename: '<kiln>', result: bare({ reference: true }) })
-    const api = this.context.evalClosureSync(guestSource, [post], options) as ivm.Reference
+    const code = this.isolate.compileScriptSync(
+      bridgeCode,
+      bare(cachedData ? { ...bridgeOptions, cachedData } : bridgeOptions),
+    )
+    const makeBridge = code.runSync(this.context, bare({ reference: true })) as ivm.Reference
+    const api = makeBridge.applySync(
+      undefined,
+      [post],
+      bare({ result: bare({ reference: true }) }),
+    ) as ivm.Reference
     this.entries = Object.fromEntries(
       entryNames.map((name) => [name, api.getSync(name, bare({ reference: true }))]),
     ) as Record<EntryName, ivm.Reference>

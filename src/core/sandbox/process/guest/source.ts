@@ -56,9 +56,6 @@ const contextOf = (about, stopAt) => {
   const datasource = makeDatasources(p, calls.call, errors, about.datasources)
   return makeContext(p, post, calls.call, log, datasource, about, { postProgress: ${posts.progress}, stopAt })
 }
-// V8 compiles a function when it is first called: better now, ahead of the job.
-contextOf(p.parse('{"datasources":["a"],"job":{},"analysis":{},"project":{}}'), 0)
-encode({ a: [1, 'a', null, true, { b: undefined }] }, 'result', 1000)
 return {
   limitLog: log.limit,
   define: script.define,
