@@ -39,8 +39,7 @@ export default class AnalysisDelete extends KilnCommand<typeof AnalysisDelete> {
   protected async execute(): Promise<Output> {
     const { project, yes, force } = this.flags
     const references = this.args.analysis.map((idOrName) => ({ idOrName, projectId: project }))
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     if (!yes) {
       const question = deletionQuestion(await previewDeletion(context, references))
       if (question !== undefined) await confirm(question, this.signal)

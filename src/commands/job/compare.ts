@@ -37,8 +37,7 @@ export default class JobCompare extends KilnCommand<typeof JobCompare> {
 
   protected async execute(): Promise<Output> {
     const { limit } = this.flags
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const comparison = await compareResults(context, this.args.a, this.args.b, limit)
     if (comparison.count > limit) {
       this.say(`${limit} of ${comparison.count} differences; more: --limit ${comparison.count}`)

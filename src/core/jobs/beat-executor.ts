@@ -8,7 +8,10 @@ export interface BeatReply {
   readonly isDraining: boolean
   /** Keys of the leases of ours that ended: cancelled, or given to another executor. */
   readonly endedLeases: readonly string[]
-  /** Jobs that the database thought we run and we do not; they are pending again. */
+  /**
+   * Jobs that the database thought we run and we do not; they are pending again. Those that were
+   * inserted claimed have failed instead, and are not counted here.
+   */
   readonly returnedJobs: number
   /** A due job waits for a limit or a slot. */
   readonly hasWaitingJobs: boolean
@@ -48,27 +51,56 @@ const beat = prepare(
       and job.executor_id = $1
       and job.status = 'running'
   ),
-  returned as (
-    -- The claim counted an attempt that never began, so it is taken back.
-    update analysis_jobs job
-    set status = 'pending', ready = true, executor_id = null, lease_token = null, started_at = null,
-      attempt = job.attempt - 1
+  unheard as (
+    select id, lease_token
     from running
-    where job.id = running.id
-      and job.status = 'running'
-      and job.lease_token = running.lease_token
+    where exists (select from beat)
       and not exists (
         select
         from held
         where held.job_id = running.id
           and held.token = running.lease_token
       )
-      and exists (select from beat)
+  ),
+  returned as (
+    -- The claim counted an attempt that never began, so it is taken back.
+    update analysis_jobs job
+    set status = 'pending', ready = true, executor_id = null, lease_token = null, started_at = null,
+      attempt = greatest(job.attempt - 1, 0)
+    from unheard
+    where job.id = unheard.id
+      and job.status = 'running'
+      and job.lease_token is not distinct from unheard.lease_token
+      and job.max_lost > 0
     returning job.id
   ),
+  lost as (
+    -- Whoever inserted it claimed has gone on without it, and must not find it run later.
+    update analysis_jobs job
+    set status = 'failed', lease_token = null, lost_count = least(job.lost_count + 1, 1000000000),
+      error_code = 'executor_lost',
+      error_message = 'its executor never learnt that it was to run this job',
+      completed_at = now(),
+      execution_time_ms = greatest(0, extract(epoch from now() - job.started_at) * 1000)::bigint
+    from unheard
+    where job.id = unheard.id
+      and job.status = 'running'
+      and job.lease_token is not distinct from unheard.lease_token
+      and job.max_lost = 0
+    returning job.id
+  ),
+  counted as (
+    insert into analysis_counters as counter (executor_id, name, value)
+    select $1, name, (select count(*) from lost)
+    from unnest(array['jobs_failed', 'jobs_lost']) as name
+    where exists (select from lost)
+    on conflict (executor_id, name) do update set value = counter.value + excluded.value
+  ),
   ended as (
+    -- Nobody here knows of the others: whatever they name has just been returned.
     delete from analysis_leases
     where token = any ((select $4::uuid[])::uuid[])
+      or (executor_id = $1 and token <> all ((select $3::uuid[])::uuid[]) and exists (select from beat))
   )
   select
     exists (select from beat) as "isAlive",
