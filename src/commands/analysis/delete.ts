@@ -4,7 +4,6 @@ import { confirm } from '../../cli/confirm.ts'
 import { requiredArguments } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { deletionOutput, deletionQuestion } from '../../cli/views/deletion.ts'
-import { sweepLostExecutors } from '../../core/jobs/index.ts'
 import { deleteAnalyses, previewDeletion } from '../../core/results/index.ts'
 
 export default class AnalysisDelete extends KilnCommand<typeof AnalysisDelete> {

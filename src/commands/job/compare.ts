@@ -3,7 +3,6 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { comparisonOutput } from '../../cli/views/comparison.ts'
-import { sweepLostExecutors } from '../../core/jobs/index.ts'
 import { compareResults } from '../../core/results/index.ts'
 
 export default class JobCompare extends KilnCommand<typeof JobCompare> {

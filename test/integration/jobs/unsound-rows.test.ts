@@ -154,7 +154,7 @@ describe('a look for dead executors', () => {
     const watch = new LostExecutorWatch(test.context)
     try {
       const lost = await watch.look()
-      expect(lost.map(({ pending }) => pending).toSorted()).toEqual([0, 1])
+      expect(lost).toHaveLength(2)
       expect(lost.find(({ problem }) => problem !== undefined)?.problem).toContain('not this one')
       expect(await row(good)).toMatchObject({ status: 'pending' })
       // Not at once: the database is not asked in a tight loop.
@@ -168,9 +168,8 @@ describe('a look for dead executors', () => {
 
   it('says that it could not look, and does not fail', async () => {
     await sql('alter table analysis_executors rename to away')
-    const { problems } = await sweepLostExecutors(queries()).finally(() =>
-      sql('alter table away rename to analysis_executors'),
-    )
+    const { problems } = await sweepLostExecutors(queries())
+    await sql('alter table away rename to analysis_executors')
     expect(problems).toEqual([expect.stringMatching(/^cannot look for dead executors: /)])
   })
 })
