@@ -168,8 +168,13 @@ describe('a look for dead executors', () => {
 
   it('says that it could not look, and does not fail', async () => {
     await sql('alter table analysis_executors rename to away')
-    const { problems } = await sweepLostExecutors(queries())
-    await sql('alter table away rename to analysis_executors')
+    const { problems } = await (async () => {
+      try {
+        return await sweepLostExecutors(queries())
+      } finally {
+        await sql('alter table away rename to analysis_executors')
+      }
+    })()
     expect(problems).toEqual([expect.stringMatching(/^cannot look for dead executors: /)])
   })
 })
