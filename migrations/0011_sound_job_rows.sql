@@ -70,6 +70,44 @@ alter table analysis_jobs
   add constraint kiln_analysis_jobs_scheduled_for check (kiln_is_instant(scheduled_for)),
   add constraint kiln_analysis_jobs_parent check (parent_job_id <> id);
 
+-- Null if they can be kept, else why not. A claim reads the parameters of all the jobs it takes, so
+-- that huge ones would make it time out again and again; and whoever writes JSON goes down into it.
+create function kiln_parameters_problem(parameters jsonb) returns text
+language sql immutable as $$
+  select case
+    when octet_length(parameters::text) > 8388608 then 'the parameters are larger than 8 MB'
+    when jsonb_path_exists(parameters, 'strict $.**{100}')
+      then 'the parameters are nested 100 levels deep or more'
+  end
+$$;
+
+create function kiln_check_parameters() returns trigger language plpgsql as $$
+declare
+  problem text := kiln_parameters_problem(new.parameters);
+begin
+  if problem is not null then
+    raise exception '%', problem
+      using hint = 'put the data where the analysis can read it, and pass its name',
+        errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+
+-- When they are written, and not by a constraint: each claim and each end would look at them again.
+create trigger kiln_analysis_jobs_1_parameters before insert or update of parameters on analysis_jobs
+  for each row when (new.parameters <> '{}')
+  execute function kiln_check_parameters();
+
+-- Firing makes the jobs of many schedules at a time.
+update analysis_schedules
+set enabled = false, pause_reason = kiln_parameters_problem(parameters)
+where kiln_parameters_problem(parameters) is not null;
+create trigger kiln_analysis_schedules_0_parameters
+  before insert or update of parameters on analysis_schedules
+  for each row when (new.parameters <> '{}')
+  execute function kiln_check_parameters();
+
 update analysis_executors
 set beat_at = case when kiln_is_instant(beat_at) then beat_at else now() end,
   process_identity = case when jsonb_typeof(process_identity) = 'object' then process_identity else '{}' end
@@ -248,6 +286,8 @@ language sql volatile set enable_seqscan = off as $$
     and status = 'pending'
 $$;
 
+drop trigger kiln_analysis_schedules_0_parameters on analysis_schedules;
+drop trigger kiln_analysis_jobs_1_parameters on analysis_jobs;
 drop trigger kiln_analysis_jobs_4_postpone on analysis_jobs;
 drop trigger kiln_analysis_jobs_4_hold on analysis_jobs;
 drop trigger kiln_analysis_jobs_7_lease on analysis_jobs;
@@ -288,7 +328,8 @@ alter table analysis_jobs
   drop constraint kiln_analysis_jobs_scheduled_for,
   drop constraint kiln_analysis_jobs_parent;
 drop function kiln_postpone_job, kiln_hold_job, kiln_lease_job, kiln_keep_leases,
-  kiln_lease_running_jobs, kiln_is_count, kiln_is_instant;
+  kiln_lease_running_jobs, kiln_check_parameters, kiln_parameters_problem, kiln_is_count,
+  kiln_is_instant;
 
 update analysis_jobs set max_attempts = 1 where max_attempts is null;
 alter table analysis_jobs

@@ -7,6 +7,7 @@ import {
   beatExecutor,
   cancelJob,
   claimJobs,
+  enqueueJob,
   handBackJobs,
   jobStatistics,
   listJobs,
@@ -275,6 +276,43 @@ describe('a row with a value that makes no sense', () => {
       }
     },
   )
+})
+
+describe('parameters', () => {
+  const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
+  const long = (bytes: number) => JSON.stringify(['x'.repeat(bytes - 4)])
+
+  it('are kept up to a limit', async () => {
+    for (const parameters of [nested(100), long(8 * 1024 ** 2)]) {
+      await insertJob(pool(), analysisId, { parameters })
+    }
+  })
+
+  it.each([
+    ['nested too deep', nested(101), 'nested 100 levels deep'],
+    ['huge', long(8 * 1024 ** 2 + 1), 'larger than'],
+  ])('that are %s are refused, however they come', async (_name, parameters, message) => {
+    const refused = { code: '23514', message: expect.stringContaining(message) }
+    await expect(insertJob(pool(), analysisId, { parameters })).rejects.toMatchObject(refused)
+    const id = await insertJob(pool(), analysisId)
+    await expect(
+      sql('update analysis_jobs set parameters = $2 where id = $1', [id, parameters]),
+    ).rejects.toMatchObject(refused)
+    await expect(
+      sql(
+        `insert into analysis_schedules (analysis_id, cron_expression, parameters)
+         values ($1, '* * * * *', $2)`,
+        [analysisId, parameters],
+      ),
+    ).rejects.toMatchObject(refused)
+    const input = { analysisId, versionNumber: 1, triggeredBy: 'test' }
+    await expect(
+      enqueueJob(queries(), { ...input, parameters: JSON.parse(parameters) }),
+    ).rejects.toMatchObject({
+      code: 'PARAMETER_INVALID',
+      message: expect.stringContaining(message),
+    })
+  })
 })
 
 it('never runs a job whose time is infinity', async () => {
