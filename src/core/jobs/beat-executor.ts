@@ -116,13 +116,17 @@ const beat = prepare(
       )
     ) as "endedLeases",
     (select count(*) from returned)::integer as "returnedJobs",
-    exists (
-      select
+    (
+      -- The first by its index, and not whether there is one: without statistics the planner would
+      -- expect to find one soon by reading the table.
+      select run_at
       from analysis_jobs
       where not ready
         and waiting_reason is not null
         and run_at <= now()
-    ) as "hasWaitingJobs"
+      order by run_at
+      limit 1
+    ) is not null as "hasWaitingJobs"
 `,
 )
 

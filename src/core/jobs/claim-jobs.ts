@@ -80,8 +80,9 @@ const claim = prepare(
   due as (
     select ctid
     from analysis_jobs
+    -- What is ready is pending. Without statistics the planner would take a second condition for one
+    -- that few rows meet, and sort them instead of walking the index.
     where ready
-      and status = 'pending'
       and run_at <= now()
       and exists (select from executor)
     order by priority desc, run_at, id
@@ -101,6 +102,7 @@ const claim = prepare(
       version_number = coalesce(job.version_number, analysis.version)
     from analyses analysis
     where job.ctid = any (array(select ctid from due))
+      and job.status = 'pending'
       and analysis.id = job.analysis_id
     returning job.priority, job.run_at, ${claimedColumns}
   ),
