@@ -101,6 +101,18 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     return this.handle.context
   }
 
+  /**
+   * The same for a command that reads or writes jobs: what executors left behind that died has gone
+   * back to the queue, or is warned of.
+   */
+  protected async contextAfterSweep(): Promise<Context> {
+    const context = await this.context()
+    const { sweepLostExecutors } = await import('../core/jobs/sweep-lost-executors.ts')
+    const { problems } = await sweepLostExecutors(context.database.queries)
+    for (const problem of problems) this.warn(problem)
+    return context
+  }
+
   /** The settings as they are now, for a command that can take new ones; its log level follows. */
   protected reloadSettings(): Settings {
     if (!this.handle) throw new KilnError('INTERNAL', 'settings are reloaded before they are read')

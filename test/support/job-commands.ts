@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { type TestContext, openTestContext } from './core-context.ts'
 import { type KilnOptions, type KilnResult, type RunningKiln, runKiln, startKiln } from './kiln.ts'
-import { insertAnalysis, insertJob } from './queue.ts'
+import { addLastingExecutor, insertAnalysis, insertJob } from './queue.ts'
 
 export interface JobCommands {
   readonly core: TestContext
@@ -15,7 +15,7 @@ export interface JobCommands {
   start(args: readonly string[], options?: KilnOptions): RunningKiln
   sql(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>
   add(columns?: Readonly<Record<string, unknown>>): Promise<string>
-  /** A running job that no executor holds, so that nobody ends it but the test. */
+  /** A running job of an executor that does nothing, so that nobody ends it but the test. */
   addRunning(columns?: Readonly<Record<string, unknown>>): Promise<string>
   /** Writes a script into the working folder. */
   script(name: string, source: string): Promise<string>
@@ -27,6 +27,7 @@ export async function openJobCommands(): Promise<JobCommands> {
   const { pool } = core.context.database
   const analysisId = await insertAnalysis(pool)
   const started: RunningKiln[] = []
+  let executor: Promise<string> | undefined
   const withDefaults = (options: KilnOptions): KilnOptions => ({
     cwd: core.folder.path,
     ...options,
@@ -48,11 +49,12 @@ export async function openJobCommands(): Promise<JobCommands> {
     },
     sql: async (text, values = []) => (await pool.query(text, [...values])).rows,
     add,
-    addRunning: (columns) =>
+    addRunning: async (columns) =>
       add({
         status: 'running',
         attempt: 1,
         started_at: new Date().toISOString(),
+        executor_id: await (executor ??= addLastingExecutor(core.context)),
         lease_token: randomUUID(),
         ...columns,
       }),

@@ -126,6 +126,16 @@ export async function addExecutor(
   return id
 }
 
+/** One that no look takes for dead, however long it holds a job: its heartbeat lies ahead. */
+export async function addLastingExecutor(context: Pick<Context, 'database'>): Promise<string> {
+  const id = await addExecutor(context)
+  await context.database.pool.query(
+    `update analysis_executors set beat_at = '9999-01-01' where id = $1`,
+    [id],
+  )
+  return id
+}
+
 /** Writes the outcome of one job; false when the lease no longer held. */
 export async function finishJob(
   queries: Context['database']['queries'],

@@ -4,7 +4,6 @@ import { confirm } from '../../cli/confirm.ts'
 import { requiredArguments } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { deletionOutput, deletionQuestion } from '../../cli/views/deletion.ts'
-import { sweepLostExecutors } from '../../core/jobs/index.ts'
 import { deleteAnalyses, previewDeletion } from '../../core/results/index.ts'
 
 export default class AnalysisDelete extends KilnCommand<typeof AnalysisDelete> {
@@ -39,8 +38,7 @@ export default class AnalysisDelete extends KilnCommand<typeof AnalysisDelete> {
   protected async execute(): Promise<Output> {
     const { project, yes, force } = this.flags
     const references = this.args.analysis.map((idOrName) => ({ idOrName, projectId: project }))
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     if (!yes) {
       const question = deletionQuestion(await previewDeletion(context, references))
       if (question !== undefined) await confirm(question, this.signal)

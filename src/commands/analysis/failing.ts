@@ -3,7 +3,7 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { field, plainText } from '../../cli/output/render.ts'
 import { age } from '../../cli/views/age.ts'
-import { failingAnalyses, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { failingAnalyses } from '../../core/jobs/index.ts'
 
 export default class AnalysisFailing extends KilnCommand<typeof AnalysisFailing> {
   static override summary = 'List analyses whose jobs fail too often.'
@@ -32,8 +32,7 @@ export default class AnalysisFailing extends KilnCommand<typeof AnalysisFailing>
 
   protected async execute(): Promise<Output> {
     const { days, threshold, project } = this.flags
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const failing = await failingAnalyses(context.database.queries, {
       days,
       threshold: threshold / 100,

@@ -59,7 +59,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
 
   protected async execute(): Promise<Output> {
     const parameters = await readParameters(this.flags)
-    const context = await this.context()
+    const context = await this.contextAfterSweep()
     const { analysis, remark } = await findOrStoreAnalysis(context, this.args.analysis, {
       projectId: this.flags.project,
       version: this.flags.version,
@@ -83,7 +83,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
     analysis: Parameters<typeof enqueueAnalysis>[1]['analysis'],
     parameters: Readonly<Record<string, unknown>>,
   ): Promise<Output> {
-    const context = await this.context()
+    const context = await this.contextAfterSweep()
     const { id } = await enqueueAnalysis(context, { analysis, parameters, triggeredBy: 'cli' })
     if (this.flags.detach) {
       return { kind: 'record', record: { id, status: 'pending' }, text: id, name: id }

@@ -7,7 +7,7 @@ import { bulkOutput } from '../../cli/views/bulk.ts'
 import { getAnalysis } from '../../core/analyses/index.ts'
 import type { Context } from '../../core/context.ts'
 import { KilnError } from '../../core/errors/index.ts'
-import { cancelJobs, findUnfinishedJobs, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { cancelJobs, findUnfinishedJobs } from '../../core/jobs/index.ts'
 
 const cancelled = ['cancelled', 'already_cancelled']
 
@@ -58,8 +58,7 @@ export default class JobCancel extends KilnCommand<typeof JobCancel> {
         hint: 'look at them with kiln job list first',
       })
     }
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const chosen = isChoice ? await this.choose(context) : ids
     const { reason, status } = this.flags
     const outcomes = await cancelJobs(context, chosen, {

@@ -3,7 +3,6 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { comparisonOutput } from '../../cli/views/comparison.ts'
-import { sweepLostExecutors } from '../../core/jobs/index.ts'
 import { compareResults } from '../../core/results/index.ts'
 
 export default class JobCompare extends KilnCommand<typeof JobCompare> {
@@ -37,8 +36,7 @@ export default class JobCompare extends KilnCommand<typeof JobCompare> {
 
   protected async execute(): Promise<Output> {
     const { limit } = this.flags
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const comparison = await compareResults(context, this.args.a, this.args.b, limit)
     if (comparison.count > limit) {
       this.say(`${limit} of ${comparison.count} differences; more: --limit ${comparison.count}`)

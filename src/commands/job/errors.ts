@@ -4,7 +4,7 @@ import { instantFlag } from '../../cli/flags/instant.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { field, plainText } from '../../cli/output/render.ts'
 import { age } from '../../cli/views/age.ts'
-import { jobErrors, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { jobErrors } from '../../core/jobs/index.ts'
 
 export default class JobErrors extends KilnCommand<typeof JobErrors> {
   static override summary = 'Group failures that are alike, most frequent first.'
@@ -25,8 +25,7 @@ export default class JobErrors extends KilnCommand<typeof JobErrors> {
   }
 
   protected async execute(): Promise<Output> {
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const since = this.flags.since ?? new Date(Date.now() - 86_400_000).toISOString()
     const groups = await jobErrors(
       context.database.queries,

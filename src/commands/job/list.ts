@@ -9,13 +9,7 @@ import { render } from '../../cli/output/render.ts'
 import { jobList } from '../../cli/views/job-list.ts'
 import { getAnalysis } from '../../core/analyses/index.ts'
 import type { Context } from '../../core/context.ts'
-import {
-  type JobFilter,
-  jobStatuses,
-  listJobs,
-  sweepLostExecutors,
-  watchJobs,
-} from '../../core/jobs/index.ts'
+import { type JobFilter, jobStatuses, listJobs, watchJobs } from '../../core/jobs/index.ts'
 import { formatDuration } from '../../core/units/index.ts'
 
 export default class JobList extends KilnCommand<typeof JobList> {
@@ -55,10 +49,9 @@ export default class JobList extends KilnCommand<typeof JobList> {
   }
 
   protected async execute(): Promise<Output | void> {
-    const context = await this.context()
+    const context = await this.contextAfterSweep()
     const filter = await this.filter(context)
     if (this.flags.watch) return this.watch(context, filter)
-    await sweepLostExecutors(context.database.queries)
     const { jobs, nextCursor } = await listJobs(context, filter)
     return jobList(jobs, nextCursor)
   }

@@ -4,13 +4,7 @@ import { requiredArgument } from '../../cli/flags/argument.ts'
 import { instantFlag } from '../../cli/flags/instant.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { logLines } from '../../cli/views/log-lines.ts'
-import {
-  followJobLogs,
-  getJob,
-  logLevels,
-  readAllJobLogs,
-  sweepLostExecutors,
-} from '../../core/jobs/index.ts'
+import { followJobLogs, getJob, logLevels, readAllJobLogs } from '../../core/jobs/index.ts'
 
 export default class JobLogs extends KilnCommand<typeof JobLogs> {
   static override summary = 'Print the log lines of a job.'
@@ -39,7 +33,7 @@ export default class JobLogs extends KilnCommand<typeof JobLogs> {
   protected async execute(): Promise<Output | void> {
     const { since, level } = this.flags
     const filter = { ...(since ? { since } : {}), ...(level ? { level } : {}) }
-    const context = await this.context()
+    const context = await this.contextAfterSweep()
     if (this.flags.follow) {
       const stream = this.openListStream()
       for await (const lines of followJobLogs(context, this.args.id, filter)) {
@@ -47,7 +41,6 @@ export default class JobLogs extends KilnCommand<typeof JobLogs> {
       }
       return undefined
     }
-    await sweepLostExecutors(context.database.queries)
     const job = await getJob(context, this.args.id)
     return logLines(await readAllJobLogs(context.database.queries, job.id, filter))
   }

@@ -7,7 +7,7 @@ import { exportOutput } from '../../cli/views/export.ts'
 import { resultOutput } from '../../cli/views/result.ts'
 import type { Context } from '../../core/context.ts'
 import { KilnError } from '../../core/errors/index.ts'
-import { type Job, getJob, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { type Job, getJob } from '../../core/jobs/index.ts'
 import { writeNewFile } from '../../core/os/index.ts'
 import {
   type ExportFormat,
@@ -62,8 +62,7 @@ export default class JobResult extends KilnCommand<typeof JobResult> {
   protected async execute(): Promise<Output | void> {
     const { format, file } = this.flags
     if (format !== undefined && file === undefined) this.requirePrintable(format)
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const job = await getJob(context, this.args.id)
     if (format !== undefined) return this.export(context, job, format)
     return resultOutput(job.id, await readResult(context, job), this.asksForTable)

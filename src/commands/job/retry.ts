@@ -4,7 +4,7 @@ import { parameterFlags, readParameters } from '../../cli/flags/parameters.ts'
 import type { JsonObject, Output } from '../../cli/output/output.ts'
 import { bulkOutput } from '../../cli/views/bulk.ts'
 import type { KilnError } from '../../core/errors/index.ts'
-import { type RetryOutcome, retryJobs, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { type RetryOutcome, retryJobs } from '../../core/jobs/index.ts'
 
 export default class JobRetry extends KilnCommand<typeof JobRetry> {
   static override summary = 'Queue new jobs like ones that have ended.'
@@ -28,8 +28,7 @@ export default class JobRetry extends KilnCommand<typeof JobRetry> {
   protected async execute(): Promise<Output> {
     const parameters = await readParameters(this.flags)
     const replacesAll = this.flags.params !== undefined
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const outcomes = await retryJobs(context, this.args.id, (definition, before) => ({
       ...(replacesAll ? {} : before),
       ...parameters.for(definition),

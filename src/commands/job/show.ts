@@ -2,7 +2,7 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { jobRecord } from '../../cli/views/job.ts'
-import { getJob, listAttempts, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { getJob, listAttempts } from '../../core/jobs/index.ts'
 
 export default class JobShow extends KilnCommand<typeof JobShow> {
   static override summary = 'Show one job: state, times, error and attempts.'
@@ -14,8 +14,7 @@ export default class JobShow extends KilnCommand<typeof JobShow> {
   static override args = { id: requiredArgument({ description: 'id of the job' }) }
 
   protected async execute(): Promise<Output> {
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const job = await getJob(context, this.args.id)
     return jobRecord(job, await listAttempts(context, job.id))
   }

@@ -3,7 +3,7 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import { instantFlag } from '../../cli/flags/instant.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { getAnalysis } from '../../core/analyses/index.ts'
-import { jobStatistics, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { jobStatistics } from '../../core/jobs/index.ts'
 import { formatDuration } from '../../core/units/index.ts'
 
 export default class JobStats extends KilnCommand<typeof JobStats> {
@@ -21,8 +21,7 @@ export default class JobStats extends KilnCommand<typeof JobStats> {
 
   protected async execute(): Promise<Output> {
     const { analysis, project } = this.flags
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const since = this.flags.since ?? new Date(Date.now() - 86_400_000).toISOString()
     const found = analysis
       ? await getAnalysis(context, {

@@ -35,7 +35,7 @@ export default class JobWait extends KilnCommand<typeof JobWait> {
 
   protected async execute(): Promise<Output> {
     const { any, timeout } = this.flags
-    const jobs = await waitForJobs(await this.context(), this.args.id, {
+    const jobs = await waitForJobs(await this.contextAfterSweep(), this.args.id, {
       any,
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     })

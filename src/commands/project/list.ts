@@ -2,7 +2,7 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { plainText } from '../../cli/output/render.ts'
 import { projectColumns, projectJson } from '../../cli/views/project.ts'
-import { listProjects, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { listProjects } from '../../core/jobs/index.ts'
 
 export default class ProjectList extends KilnCommand<typeof ProjectList> {
   static override summary = 'List projects with their limit, and how many jobs run and wait.'
@@ -12,8 +12,7 @@ export default class ProjectList extends KilnCommand<typeof ProjectList> {
   ]
 
   protected async execute(): Promise<Output> {
-    const { database } = await this.context()
-    await sweepLostExecutors(database.queries)
+    const { database } = await this.contextAfterSweep()
     const projects = await listProjects(database.queries)
     return {
       kind: 'list',

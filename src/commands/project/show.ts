@@ -2,7 +2,7 @@ import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { projectRecord } from '../../cli/views/project.ts'
-import { getProject, sweepLostExecutors } from '../../core/jobs/index.ts'
+import { getProject } from '../../core/jobs/index.ts'
 
 export default class ProjectShow extends KilnCommand<typeof ProjectShow> {
   static override summary = 'Show one project: its limit, and how many jobs run and wait.'
@@ -14,8 +14,7 @@ export default class ProjectShow extends KilnCommand<typeof ProjectShow> {
   static override args = { id: requiredArgument({ description: 'id of the project' }) }
 
   protected async execute(): Promise<Output> {
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     return projectRecord(await getProject(context, this.args.id))
   }
 }

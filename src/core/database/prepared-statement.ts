@@ -1,5 +1,6 @@
 import { CompiledQuery } from 'kysely'
 import pg from 'pg'
+import { systemClock } from '../os/index.ts'
 import type { Queries } from './database.ts'
 
 /** A statement that is sent often: each connection parses and plans it once. */
@@ -40,8 +41,26 @@ const poolerCodes = new Set(['26000', '42P05'])
 /** False once a pooler was met: from then on every statement is sent whole. */
 let mayPrepare = true
 
-/** A client that sends the declared statements by name. */
+/**
+ * A kept statement that takes so much longer than it did here at best, and this long at all, may
+ * have a plan from when its tables were small. Others are slow for a while on a server that is busy.
+ */
+const slowFactor = 4
+const slowMs = 10
+
+/** Planning anew costs about a millisecond. */
+const replanEveryMs = 1000
+
+/**
+ * A client that sends the declared statements by name. Postgres soon keeps one plan for each, which
+ * may be one that reads a whole table: it was made while the table was empty, and nothing has analyzed
+ * it since. So a statement that has become slow makes the connection drop the plans it keeps. Planning
+ * each call would be safe too, but costs a third of a claim.
+ */
 export class PreparingClient extends pg.Client {
+  private readonly fastestMs = new Map<string, number>()
+  private replannedAt = Number.NEGATIVE_INFINITY
+
   // The overloads of the driver stay as they are for callers.
   override query = ((...parameters: unknown[]): unknown => {
     const [first, values, callback] = parameters
@@ -49,13 +68,40 @@ export class PreparingClient extends pg.Client {
     if (!mayPrepare || callback !== undefined || !isWhole(given)) return this.send(...parameters)
     const name = names.get(given.text)
     if (name === undefined) return this.send(...parameters)
+    const sentAt = systemClock.monotonic()
     const sent = this.send({ ...given, name }) as Promise<unknown>
-    return sent.catch((error: unknown) => {
-      if (!(error instanceof pg.DatabaseError) || !poolerCodes.has(error.code ?? '')) throw error
-      mayPrepare = false
-      return this.send(given)
-    })
+    return sent.then(
+      async (result) => {
+        if (this.isSlow(name, sentAt)) await this.dropPlans(given)
+        return result
+      },
+      (error: unknown) => {
+        if (!(error instanceof pg.DatabaseError) || !poolerCodes.has(error.code ?? '')) throw error
+        mayPrepare = false
+        return this.send(given)
+      },
+    )
   }) as pg.Client['query']
+
+  private isSlow(name: string, sentAt: number): boolean {
+    const now = systemClock.monotonic()
+    const tookMs = now - sentAt
+    const fastestMs = Math.min(tookMs, this.fastestMs.get(name) ?? Infinity)
+    this.fastestMs.set(name, fastestMs)
+    return (
+      tookMs > slowMs && tookMs > slowFactor * fastestMs && now - this.replannedAt > replanEveryMs
+    )
+  }
+
+  /** Under the same limit of time as the statement. */
+  private async dropPlans(given: object): Promise<void> {
+    this.replannedAt = systemClock.monotonic()
+    try {
+      await this.send({ ...given, text: 'discard plans', values: [] })
+    } catch {
+      // The statement itself has succeeded; whatever is wrong with the connection, the next will tell.
+    }
+  }
 
   private send(...parameters: unknown[]): unknown {
     return (super.query as (...given: unknown[]) => unknown).apply(this, parameters)

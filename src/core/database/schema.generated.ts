@@ -165,7 +165,7 @@ export interface AnalysisJobs {
   leaseToken: string | null;
   logs: string[] | null;
   lostCount: Generated<number>;
-  maxAttempts: Generated<number>;
+  maxAttempts: number | null;
   maxLost: Generated<number>;
   parameters: Generated<Json | null>;
   parentJobId: string | null;

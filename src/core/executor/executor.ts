@@ -14,7 +14,7 @@ import {
   registerExecutor,
   releaseJobs,
   retireExecutor,
-  sweepLostExecutors,
+  sweepInPassing,
 } from '../jobs/index.ts'
 import {
   type DataFolder,
@@ -298,7 +298,7 @@ export class Executor {
   /** What others who died here left behind. */
   private async tidyUp(): Promise<void> {
     const { queries } = this.context.database
-    await sweepLostExecutors(queries)
+    await sweepInPassing(this.context)
     await removeStaleJobFolders(queries, this.dataFolder)
   }
 

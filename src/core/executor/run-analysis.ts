@@ -1,7 +1,7 @@
 import type { RunnableAnalysis } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { databaseError } from '../database/index.ts'
-import { type JobLogLine, cancelJob, checkRequest, sweepLostExecutors } from '../jobs/index.ts'
+import { type JobLogLine, cancelJob, checkRequest, sweepInPassing } from '../jobs/index.ts'
 import { Executor } from './executor.ts'
 import type { JobEnd } from './job-end.ts'
 
@@ -31,9 +31,8 @@ export interface RunAnalysisInput {
  */
 export async function runAnalysis(context: Context, input: RunAnalysisInput): Promise<JobEnd> {
   const { analysis } = input
-  const { queries } = context.database
   checkRequest(context, analysis, input.parameters)
-  await sweepLostExecutors(queries)
+  await sweepInPassing(context)
   const executor = new Executor(context, {
     kind: 'one_shot',
     concurrency: 1,

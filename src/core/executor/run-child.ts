@@ -117,7 +117,8 @@ async function requireDescent(
       select id, analysis_id, parent_job_id
       from analysis_jobs
       where id = ${parentJob.id}
-      union all
+      -- Not all: somebody may have made a circle of parents by SQL.
+      union
       select job.id, job.analysis_id, job.parent_job_id
       from analysis_jobs job
       join ancestors on job.id = ancestors.parent_job_id

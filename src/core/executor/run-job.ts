@@ -1,6 +1,7 @@
 import {
   type AnalysisDefinition,
   type RunnableAnalysis,
+  isTimezone,
   problemsText,
   resolveParameters,
   storeDefinition,
@@ -144,9 +145,14 @@ function parametersOf(
   if (typeof given !== 'object' || Array.isArray(given)) {
     throw new RefusedJob('parameter_error', 'the parameters of the job are not a JSON object')
   }
+  const timezone = job.scheduleTimezone ?? 'UTC'
+  // Of its schedule, which was checked; or written by hand.
+  if (job.scheduleTimezone !== null && !isTimezone(timezone)) {
+    throw new RefusedJob('parameter_error', `the job's time zone "${timezone}" does not exist`)
+  }
   return resolveParameters(definition, given as Record<string, unknown>, {
     now: job.scheduledFor ?? job.startedAt,
-    timezone: job.scheduleTimezone ?? 'UTC',
+    timezone,
   })
 }
 

@@ -8,7 +8,10 @@ export interface BeatReply {
   readonly isDraining: boolean
   /** Keys of the leases of ours that ended: cancelled, or given to another executor. */
   readonly endedLeases: readonly string[]
-  /** Jobs that the database thought we run and we do not; they are pending again. */
+  /**
+   * Jobs that the database thought we run and we do not; they are pending again. Those that were
+   * inserted claimed have failed instead, and are not counted here.
+   */
   readonly returnedJobs: number
   /** A due job waits for a limit or a slot. */
   readonly hasWaitingJobs: boolean
@@ -50,25 +53,29 @@ const beat = prepare(
       and job.executor_id = $1
       and job.status = 'running'
   ),
-  suspected as (
-    select running.id, running.lease_token
+  unheard as (
+    select id, lease_token
     from running
-    join analysis_leases lease on lease.token = running.lease_token
-    where lease.claim_number < $5
-      and exists (select from beat)
+    where exists (select from beat)
       and not exists (
         select
         from held
         where held.job_id = running.id
           and held.token = running.lease_token
       )
+      and not exists (
+        select
+        from analysis_leases lease
+        where lease.token = running.lease_token
+          and lease.claim_number >= $5
+      )
   ),
-  unknown as (
+  free as (
     -- A row that somebody has locked is left to the next beat: this one must not wait.
-    select job.id
+    select job.id, job.max_lost
     from analysis_jobs job
-    where job.id = any (array(select id from suspected))
-      and job.lease_token = any (array(select lease_token from suspected))
+    where job.id = any (array(select id from unheard))
+      and (job.lease_token is null or job.lease_token = any (array(select lease_token from unheard)))
       and job.executor_id = $1
       and job.status = 'running'
     for update skip locked
@@ -77,13 +84,44 @@ const beat = prepare(
     -- The claim counted an attempt that never began, so it is taken back.
     update analysis_jobs job
     set status = 'pending', ready = true, executor_id = null, lease_token = null, started_at = null,
-      attempt = job.attempt - 1
-    where job.id = any (array(select id from unknown))
+      attempt = greatest(job.attempt - 1, 0)
+    where job.id = any (array(select id from free where max_lost > 0))
     returning job.id
   ),
+  lost as (
+    -- Whoever inserted it claimed has gone on without it, and must not find it run later.
+    update analysis_jobs job
+    set status = 'failed', lease_token = null, lost_count = least(job.lost_count + 1, 1000000000),
+      error_code = 'executor_lost',
+      error_message = 'its executor never learnt that it was to run this job',
+      completed_at = now(),
+      execution_time_ms = greatest(0, extract(epoch from now() - job.started_at) * 1000)::bigint
+    where job.id = any (array(select id from free where max_lost = 0))
+    returning job.id
+  ),
+  counted as (
+    insert into analysis_counters as counter (executor_id, name, value)
+    select $1, name, (select count(*) from lost)
+    from unnest(array['jobs_failed', 'jobs_lost']) as name
+    where exists (select from lost)
+    on conflict (executor_id, name) do update set value = counter.value + excluded.value
+  ),
   ended as (
-    delete from analysis_leases
-    where token = any ((select $4::uuid[])::uuid[])
+    -- Nobody here knows of the others: whatever they name has just been returned, or is locked.
+    delete from analysis_leases lease
+    where lease.token = any ((select $4::uuid[])::uuid[])
+      or (
+        lease.executor_id = $1
+        and lease.claim_number < $5
+        and lease.token <> all ((select $3::uuid[])::uuid[])
+        and exists (select from beat)
+        and not exists (
+          select
+          from unheard
+          where unheard.id = any (lease.job_ids)
+            and unheard.id not in (select id from free)
+        )
+      )
   )
   select
     exists (select from beat) as "isAlive",
@@ -99,13 +137,17 @@ const beat = prepare(
       )
     ) as "endedLeases",
     (select count(*) from returned)::integer as "returnedJobs",
-    exists (
-      select
+    (
+      -- The first by its index, and not whether there is one: without statistics the planner would
+      -- expect to find one soon by reading the table.
+      select run_at
       from analysis_jobs
       where not ready
         and waiting_reason is not null
         and run_at <= now()
-    ) as "hasWaitingJobs"
+      order by run_at
+      limit 1
+    ) is not null as "hasWaitingJobs"
 `,
 )
 

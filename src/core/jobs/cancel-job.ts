@@ -11,7 +11,8 @@ export async function cancelJob(queries: Queries, jobId: string, reason: string)
       select id
       from analysis_jobs
       where id = ${jobId}
-      union all
+      -- Not all: somebody may have made a circle of parents by SQL.
+      union
       select child.id
       from analysis_jobs child
       join family on child.parent_job_id = family.id

@@ -12,10 +12,12 @@ export interface ClaimedJob {
   readonly attempt: number
   readonly lostCount: number
   readonly handedBackCount: number
+  /** Attempts it may have, those that were handed back not counted; null: as many as it takes. */
+  readonly maxAttempts: number | null
   readonly triggeredBy: string
   readonly idempotencyKey: string | null
   readonly scheduledFor: string | null
-  /** In which relative dates are meant; null: the job is of no schedule. */
+  /** In which relative dates are meant; null: neither the job nor its caller is of a schedule. */
   readonly scheduleTimezone: string | null
   readonly startedAt: string
   /** How long it might have run before, until the claim. */
@@ -28,18 +30,37 @@ export interface ClaimedJob {
   readonly holdsSlot: boolean
 }
 
+/** Each by its expression over `job` and its `analysis`. */
+const columns: Readonly<Record<Exclude<keyof ClaimedJob, 'leaseToken'>, string>> = {
+  id: 'job.id',
+  analysisId: 'job.analysis_id',
+  versionNumber: 'job.version_number',
+  parameters: 'job.parameters',
+  attempt: 'job.attempt',
+  lostCount: 'job.lost_count',
+  handedBackCount: 'job.handed_back_count',
+  maxAttempts: 'job.max_attempts',
+  triggeredBy: 'job.triggered_by',
+  idempotencyKey: 'job.idempotency_key',
+  scheduledFor: 'job.scheduled_for',
+  scheduleTimezone: 'job.schedule_timezone',
+  startedAt: 'job.started_at',
+  waitMs: '(extract(epoch from now() - greatest(job.run_at, job.created_at)) * 1000)::float8',
+  parentJobId: 'job.parent_job_id',
+  analysisName: 'analysis.name',
+  projectId: 'analysis.project_id',
+  isActive: 'analysis.is_active',
+  holdsSlot: 'job.holds_slot',
+}
+
 /** Columns of a claimed `job` and its `analysis`, but for the token. */
-export const claimedColumns = `
-  job.id, job.analysis_id as "analysisId", job.version_number as "versionNumber", job.parameters,
-  job.attempt, job.lost_count as "lostCount", job.handed_back_count as "handedBackCount",
-  job.triggered_by as "triggeredBy", job.idempotency_key as "idempotencyKey",
-  job.scheduled_for as "scheduledFor", job.schedule_timezone as "scheduleTimezone",
-  job.started_at as "startedAt",
-  (extract(epoch from now() - greatest(job.run_at, job.created_at)) * 1000)::float8 as "waitMs",
-  job.parent_job_id as "parentJobId", analysis.name as "analysisName",
-  analysis.project_id as "projectId", analysis.is_active as "isActive",
-  job.holds_slot as "holdsSlot"
-`
+export const claimedColumns = Object.entries(columns)
+  .map(([name, expression]) => `${expression} as "${name}"`)
+  .join(', ')
+
+const columnNames = Object.keys(columns)
+  .map((name) => `"${name}"`)
+  .join(', ')
 
 /**
  * By ctid, and not by id: the rows are locked, so that they stay where they are, and the planner
@@ -59,8 +80,9 @@ const claim = prepare(
   due as (
     select ctid
     from analysis_jobs
+    -- What is ready is pending. Without statistics the planner would take a second condition for one
+    -- that few rows meet, and sort them instead of walking the index.
     where ready
-      and status = 'pending'
       and run_at <= now()
       and exists (select from executor)
     order by priority desc, run_at, id
@@ -72,13 +94,15 @@ const claim = prepare(
     set status = 'running',
       ready = false,
       started_at = now(),
-      attempt = job.attempt + 1,
+      -- Somebody may have set it to its greatest by SQL.
+      attempt = least(job.attempt + 1, 1000000000),
       executor_id = $1,
       lease_token = $3,
       waiting_reason = null,
       version_number = coalesce(job.version_number, analysis.version)
     from analyses analysis
     where job.ctid = any (array(select ctid from due))
+      and job.status = 'pending'
       and analysis.id = job.analysis_id
     returning job.priority, job.run_at, ${claimedColumns}
   ),
@@ -88,9 +112,7 @@ const claim = prepare(
     from claimed
     having count(*) > 0
   )
-  select id, "analysisId", "versionNumber", parameters, attempt, "lostCount", "handedBackCount",
-    "triggeredBy", "idempotencyKey", "scheduledFor", "startedAt", "waitMs", "parentJobId",
-    "analysisName", "projectId", "isActive", "holdsSlot"
+  select ${columnNames}
   from claimed
   order by priority desc, run_at, id
 `,

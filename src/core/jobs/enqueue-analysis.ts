@@ -2,7 +2,7 @@ import type { RunnableAnalysis } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { checkRequest } from './check-request.ts'
 import { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
-import { sweepLostExecutors } from './sweep-lost-executors.ts'
+import { sweepInPassing } from './sweep-lost-executors.ts'
 
 export interface EnqueueAnalysisInput extends Pick<
   EnqueueInput,
@@ -18,12 +18,12 @@ export interface EnqueueAnalysisInput extends Pick<
  * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID.
  */
 export async function enqueueAnalysis(
-  context: Pick<Context, 'database' | 'clock'>,
+  context: Pick<Context, 'database' | 'log' | 'clock'>,
   input: EnqueueAnalysisInput,
 ): Promise<EnqueuedJob> {
   const { analysis, parameters, ...rest } = input
   checkRequest(context, analysis, parameters)
-  await sweepLostExecutors(context.database.queries)
+  await sweepInPassing(context)
   return enqueueJob(context.database.queries, {
     analysisId: analysis.id,
     versionNumber: analysis.versionNumber,

@@ -10,7 +10,8 @@ export interface EnqueueInput {
   readonly priority?: number
   /** RFC 3339; not before this instant. Now unless told. */
   readonly runAt?: string
-  readonly maxAttempts?: number
+  /** Attempts it may have; as many as it takes unless told. */
+  readonly maxAttempts?: number | null
   readonly idempotencyKey?: string
   readonly retryOf?: string
 }
@@ -35,7 +36,7 @@ export async function enqueueJob(queries: Queries, input: EnqueueInput): Promise
       parameters: parametersText(input.parameters),
       triggeredBy: input.triggeredBy,
       priority: input.priority ?? 0,
-      maxAttempts: input.maxAttempts ?? 1,
+      maxAttempts: input.maxAttempts ?? null,
       idempotencyKey: input.idempotencyKey ?? null,
       retryOf: input.retryOf ?? null,
       ...(input.runAt === undefined ? {} : { runAt: input.runAt }),

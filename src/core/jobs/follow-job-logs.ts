@@ -3,7 +3,7 @@ import { delay } from '../os/index.ts'
 import { getJob } from './get-job.ts'
 import { type Job, finalStatuses } from './job.ts'
 import { type JobLogFilter, type JobLogLine, pageLines, readJobLogs } from './job-logs.ts'
-import { sweepLostExecutors } from './sweep-lost-executors.ts'
+import { sweepInPassing } from './sweep-lost-executors.ts'
 
 /** How often new lines are looked for; executors store them in batches about as often. */
 const lookEveryMs = 300
@@ -21,7 +21,7 @@ const lateLinesMs = 3000
  *   it is aborted.
  */
 export async function* followJobLogs(
-  context: Pick<Context, 'database' | 'signal' | 'clock'>,
+  context: Pick<Context, 'database' | 'log' | 'signal' | 'clock'>,
   jobId: string,
   filter: JobLogFilter = {},
 ): AsyncGenerator<readonly JobLogLine[]> {
@@ -29,7 +29,7 @@ export async function* followJobLogs(
   let last: JobLogLine | undefined
   let endedAt: number | undefined
   for (;;) {
-    await sweepLostExecutors(queries)
+    await sweepInPassing(context)
     // The job first: lines are stored before the end is, so a job that has ended has all of them.
     const job = await getJob(context, jobId)
     if (finalStatuses.includes(job.status)) endedAt ??= context.clock.monotonic()

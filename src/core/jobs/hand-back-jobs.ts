@@ -31,7 +31,7 @@ export async function handBackJobs(queries: Queries, executorId: string): Promis
     returned as (
       update analysis_jobs job
       set status = 'pending', ready = true, executor_id = null, lease_token = null, started_at = null,
-        handed_back_count = job.handed_back_count + 1, progress = null, progress_message = null
+        handed_back_count = least(job.handed_back_count + 1, 1000000000), progress = null, progress_message = null
       from held
       where job.id = held.id
         and job.id not in (select id from cancelled)
@@ -44,6 +44,8 @@ export async function handBackJobs(queries: Queries, executorId: string): Promis
       from held
       join returned on returned.id = held.id
       join analysis_executors executor on executor.id = ${executorId}
+      -- Who sets attempt back by SQL makes its numbers come again; the first of each stands.
+      on conflict (job_id, number) do nothing
     ),
     notified as (
       select pg_notify('kiln_jobs', '')

@@ -41,14 +41,20 @@ export async function insertClaimedJob(
       job as (
         insert into analysis_jobs (
           analysis_id, version_number, parameters, triggered_by, executor_id, parent_job_id,
-          status, started_at, attempt, max_lost, lease_token, holds_slot
+          status, started_at, attempt, max_lost, lease_token, holds_slot, schedule_timezone
         )
         select ${input.analysisId}, ${input.versionNumber},
           ${parametersText(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
           ${input.parentJobId ?? null}::uuid, 'running',
           -- It may have waited for the lock on the slots since the transaction began.
           clock_timestamp(), 1, 0, ${leaseToken}::uuid,
-          ${holdsSlot}::boolean
+          ${holdsSlot}::boolean,
+          -- What its caller means by a date it means too.
+          (
+            select schedule_timezone
+            from analysis_jobs
+            where id = ${input.parentJobId ?? null}
+          )
         from analysis_executors executor
         where executor.id = ${input.executorId}
           and executor.stopped_at is null

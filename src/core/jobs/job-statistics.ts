@@ -36,7 +36,9 @@ export async function jobStatistics(
   const { rows } = await sql<JobStatistics>`
     with chosen as (
       select job.status, job.execution_time_ms, not job.ready as is_waiting,
-        extract(epoch from job.started_at - greatest(job.run_at, job.created_at)) * 1000 as wait_ms
+        extract(
+          epoch from job.started_at - greatest(nullif(job.run_at, 'infinity'), job.created_at)
+        ) * 1000 as wait_ms
       from analysis_jobs job
       join analyses analysis on analysis.id = job.analysis_id
       where job.created_at >= ${since}

@@ -1,13 +1,14 @@
 import { sql } from 'kysely'
-import { type Database, type Queries, promptQueries } from '../database/index.ts'
+import { type Database, type Queries, isConnectionLost, promptQueries } from '../database/index.ts'
+import { messageOf } from '../errors/index.ts'
 import {
   type Clock,
   type ProcessIdentity,
   currentProcessIdentity,
   isProvablyGone,
 } from '../os/index.ts'
-import { type Rescue, rescueJobs } from './rescue-jobs.ts'
-import { deadAfterMs } from './sweep-lost-executors.ts'
+import { type Rescue, rescueJobs, rescueUnownedJobs } from './rescue-jobs.ts'
+import { deadAfterMs, problemOf, unownedProblem } from './sweep-lost-executors.ts'
 
 /** Between looks while nobody is about to be declared dead: a quarter of what may pass unseen. */
 const lookEveryMs = 2000
@@ -32,6 +33,11 @@ interface Holder {
   readonly isRetired: boolean
 }
 
+/** Leases that belong to no executor. */
+interface Nobody {
+  readonly id: null
+}
+
 /** A heartbeat and since when, by our clock, it has been watched standing still. */
 interface Stillness {
   readonly beatCount: number
@@ -40,8 +46,11 @@ interface Stillness {
 
 /** An executor that was declared dead, and what became of its jobs. */
 export interface LostExecutor extends Rescue {
-  readonly executorId: string
-  readonly label: string
+  /** Null for jobs that no executor ran. */
+  readonly executorId: string | null
+  readonly label: string | null
+  /** Why its jobs could not be rescued; the watch goes on, and tries again. */
+  readonly problem?: string
 }
 
 /**
@@ -83,19 +92,32 @@ export class LostExecutorWatch {
   private async lookAndRescue(): Promise<readonly LostExecutor[]> {
     const askedAt = this.clock.monotonic()
     if (this.lastLookAt !== undefined && askedAt - this.lastLookAt > longestGapMs) this.interrupt()
-    const holders = await findHolders(this.queries)
+    const found = await findHolders(this.queries)
+    const holders = found.filter((holder) => holder.id !== null)
     this.note(holders, this.clock.monotonic())
     const self = holders.length > 0 ? currentProcessIdentity() : undefined
     const lost: LostExecutor[] = []
-    for (const { id, label, beatCount, isRetired, processIdentity } of holders) {
-      const since = this.stillness.get(id)?.sinceMs ?? askedAt
-      const isStill = askedAt - since >= deadAfterMs
-      if (!isStill && !isRetired && !isProvablyGone(processIdentity, self)) continue
-      const rescue = await rescueJobs(this.queries, id, beatCount)
-      this.stillness.delete(id)
-      lost.push({ executorId: id, label, ...rescue })
+    for (const holder of holders) {
+      const { id, label, beatCount } = holder
+      const rescue = await attempt(problemOf(label), async () => {
+        if (!this.isDead(holder, askedAt, self)) return undefined
+        // Also if the rescue fails: it is tried again, and not at each shortest wait.
+        this.stillness.delete(id)
+        return rescueJobs(this.queries, id, beatCount)
+      })
+      if (rescue) lost.push({ executorId: id, label, ...rescue })
+    }
+    if (found.length > holders.length) {
+      const rescue = await attempt(unownedProblem, () => rescueUnownedJobs(this.queries))
+      lost.push({ executorId: null, label: null, ...rescue })
     }
     return lost
+  }
+
+  private isDead(holder: Holder, askedAt: number, self: ProcessIdentity | undefined): boolean {
+    const since = this.stillness.get(holder.id)?.sinceMs ?? askedAt
+    const isStill = askedAt - since >= deadAfterMs
+    return isStill || holder.isRetired || isProvablyGone(holder.processIdentity, self)
   }
 
   private interrupt(): void {
@@ -122,15 +144,26 @@ export class LostExecutorWatch {
   }
 }
 
-async function findHolders(queries: Queries): Promise<Holder[]> {
-  const { rows } = await sql<Holder>`
+/** Each executor by itself: what fails for one must not keep the jobs of the others. */
+async function attempt<T extends Rescue | undefined>(
+  what: string,
+  work: () => Promise<T>,
+): Promise<T | (Rescue & { readonly problem: string })> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isConnectionLost(error)) throw error
+    return { pending: 0, failed: 0, problem: `${what}: ${messageOf(error)}` }
+  }
+}
+
+async function findHolders(queries: Queries): Promise<(Holder | Nobody)[]> {
+  const { rows } = await sql<Holder | Nobody>`
     select executor.id, executor.label, executor.beat_count, executor.process_identity,
       executor.stopped_at is not null as is_retired,
       (extract(epoch from now() - executor.beat_at) * 1000)::double precision as beat_age_ms
-    from analysis_executors executor
-    where executor.id in (
-      select executor_id from analysis_leases
-    )
+    from (select distinct executor_id from analysis_leases) as holder
+    left join analysis_executors executor on executor.id = holder.executor_id
   `.execute(queries)
   return rows
 }

@@ -12,7 +12,7 @@ export async function releaseJobs(queries: Queries, leases: readonly Lease[]): P
     with returned as (
       update analysis_jobs job
       set status = 'pending', ready = true, executor_id = null, lease_token = null,
-        started_at = null, attempt = job.attempt - 1
+        started_at = null, attempt = greatest(job.attempt - 1, 0)
       from unnest(
         ${leases.map(({ jobId }) => jobId)}::uuid[],
         ${leases.map(({ leaseToken }) => leaseToken)}::uuid[]

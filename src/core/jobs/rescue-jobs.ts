@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 
 /** What became of the jobs of an executor that was declared dead. */
@@ -9,52 +9,107 @@ export interface Rescue {
 
 /**
  * Declares an executor dead, if its heartbeat still stands where the caller saw it, and ends its
- * leases: each job goes back to pending while it may be lost again, else it fails with
- * `executor_lost`. One statement, so that two rescuers do it once. Nothing happens when the
- * executor has beaten meanwhile. One that has signed off holds no job: what it still holds is
+ * leases: each job goes back to pending while it may be lost again and has attempts left, else it
+ * fails with `executor_lost`. One statement, so that two rescuers do it once. Nothing happens when
+ * the executor has beaten meanwhile. One that has signed off holds no job: what it still holds is
  * rescued too.
  */
-export async function rescueJobs(
+export function rescueJobs(
   queries: Queries,
   executorId: string,
   seenBeatCount: number,
 ): Promise<Rescue> {
-  const { rows } = await sql<{ pending: number; failed: number }>`
-    with dead as (
-      update analysis_executors
-      set stopped_at = coalesce(stopped_at, now())
-      where id = ${executorId}
-        and (stopped_at is not null or beat_count = ${seenBeatCount})
-      returning id, label
-    ),
-    lost as (
-      select job.id, job.attempt, job.started_at, job.lost_count < job.max_lost as may_run_again,
-        dead.id as executor_id, dead.label
-      from analysis_jobs job
-      join dead on dead.id = job.executor_id
-      where job.id = any (array(
-          select unnest(job_ids)
-          from analysis_leases
-          where executor_id = ${executorId}
-        ))
-        and job.status = 'running'
-      for update of job
-    ),
+  return endLost(
+    queries,
+    sql`
+      dead as (
+        update analysis_executors
+        set stopped_at = coalesce(stopped_at, now())
+        where id = ${executorId}
+          and (stopped_at is not null or beat_count = ${seenBeatCount})
+        returning id, label
+      ),
+      lost as (
+        select ${lostColumns}, dead.label, 'the executor ' || dead.label || ' died while it ran this job'
+            as message
+        from analysis_jobs job
+        join dead on dead.id = job.executor_id
+        where job.id = any (array(
+            select unnest(job_ids)
+            from analysis_leases
+            where executor_id = ${executorId}
+          ))
+          and job.status = 'running'
+        for update of job
+      ),
+      ended as (
+        delete from analysis_leases
+        where executor_id in (select id from dead)
+      )
+    `,
+  )
+}
+
+/**
+ * Ends the leases that belong to no executor, in the same way: of jobs that were set to running by
+ * SQL, and of executors whose row was deleted. A job that an executor has claimed since is its own.
+ */
+export function rescueUnownedJobs(queries: Queries): Promise<Rescue> {
+  return endLost(
+    queries,
+    sql`
+      unowned as (
+        select token, job_ids
+        from analysis_leases
+        where executor_id is null
+      ),
+      lost as (
+        select ${lostColumns}, null as label, 'no executor runs this job' as message
+        from analysis_jobs job
+        where job.id = any (array(select unnest(job_ids) from unowned))
+          and job.status = 'running'
+          and not exists (
+            select
+            from analysis_executors executor
+            where executor.id = job.executor_id
+          )
+        for update of job
+      ),
+      ended as (
+        delete from analysis_leases lease
+        using unowned
+        where lease.token = unowned.token
+          -- A job may have joined it since.
+          and lease.job_ids = unowned.job_ids
+      )
+    `,
+  )
+}
+
+/** Attempts that were handed back do not count: nobody is to blame for them. */
+const lostColumns = sql`
+  job.id, job.attempt, job.executor_id, job.started_at,
+  job.lost_count < job.max_lost
+    and (job.max_attempts is null or job.attempt - job.handed_back_count < job.max_attempts)
+    as may_run_again
+`
+
+/** Ends the attempts of `lost`. Counts that somebody has set by SQL may be at their greatest. */
+async function endLost(queries: Queries, lost: RawBuilder<unknown>): Promise<Rescue> {
+  const { rows } = await sql<Rescue>`
+    with ${lost},
     changed as (
       update analysis_jobs job
       set status = case when lost.may_run_again then 'pending' else 'failed' end,
         ready = lost.may_run_again,
-        lost_count = job.lost_count + 1,
+        lost_count = least(job.lost_count + 1, 1000000000),
         lease_token = null,
         executor_id = case when lost.may_run_again then null else job.executor_id end,
         started_at = case when lost.may_run_again then null else job.started_at end,
         progress = null,
         progress_message = null,
         error_code = case when lost.may_run_again then null else 'executor_lost' end,
-        error_message = case
-          when lost.may_run_again then null
-          else 'the executor ' || lost.label || ' died while it ran this job'
-        end,
+        error_message = case when lost.may_run_again then null else lost.message end,
         completed_at = case when lost.may_run_again then null else now() end,
         execution_time_ms = case
           when lost.may_run_again then null
@@ -70,20 +125,19 @@ export async function rescueJobs(
       select id, attempt, executor_id, label, started_at, 'lost', 'executor_lost'
       from lost
       where may_run_again
-    ),
-    ended as (
-      delete from analysis_leases
-      where executor_id in (select id from dead)
+      -- Who sets attempt back by SQL makes its numbers come again; the first of each stands.
+      on conflict (job_id, number) do nothing
     ),
     counted as (
       insert into analysis_counters as counter (executor_id, name, value)
-      select executor_id, name, sum(amount)
+      select coalesce(executor_id, '00000000-0000-0000-0000-000000000000'), name, sum(amount)
       from (
         select executor_id, 'jobs_lost' as name, 1 as amount from lost
         union all
         select executor_id, 'jobs_failed', 1 from lost where not may_run_again
       ) as amounts
-      group by executor_id, name
+      group by 1, 2
+      order by 1, 2
       on conflict (executor_id, name) do update set value = counter.value + excluded.value
     ),
     notified as (

@@ -44,6 +44,8 @@ export async function retryLater(
         ${error.code}, ${error.message}
       from held
       left join analysis_executors executor on executor.id = held.executor_id
+      -- Who sets attempt back by SQL makes its numbers come again; the first of each stands.
+      on conflict (job_id, number) do nothing
     ),
     counted as (
       insert into analysis_counters as counter (executor_id, name, value)

@@ -34,6 +34,7 @@ const summaryColumns = [
   'analysisJobs.progressMessage',
   'analysisJobs.scheduleId',
   'analysisJobs.scheduledFor',
+  'analysisJobs.scheduleTimezone',
   'analysisJobs.parentJobId',
   'analysisJobs.retryOf',
   'analysisJobs.idempotencyKey',

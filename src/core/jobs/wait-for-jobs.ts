@@ -3,7 +3,7 @@ import { KilnError } from '../errors/index.ts'
 import { delay } from '../os/index.ts'
 import { getJob, getJobSummaries } from './get-job.ts'
 import { type Job, type JobSummary, finalStatuses } from './job.ts'
-import { sweepLostExecutors } from './sweep-lost-executors.ts'
+import { sweepInPassing } from './sweep-lost-executors.ts'
 
 /** How often the rows are looked at; no notification tells of an end. */
 const lookEveryMs = 250
@@ -14,7 +14,7 @@ export interface WaitOptions {
   readonly timeoutMs?: number
 }
 
-type WaitContext = Pick<Context, 'database' | 'signal' | 'clock'>
+type WaitContext = Pick<Context, 'database' | 'log' | 'signal' | 'clock'>
 
 /**
  * Waits until all jobs have ended and returns them in the order given; with `any` until one has,
@@ -31,7 +31,7 @@ export async function waitForJobs(
 ): Promise<readonly JobSummary[]> {
   const startedAt = context.clock.monotonic()
   for (;;) {
-    await sweepLostExecutors(context.database.queries)
+    await sweepInPassing(context)
     // One statement a look, however many jobs they are.
     const jobs = await getJobSummaries(context, ids)
     const ended = jobs.filter((job) => finalStatuses.includes(job.status))

@@ -8,6 +8,7 @@ import { sql } from 'kysely'
 export const waitingReason = sql<string | null>`
   case
     when analysis_jobs.status <> 'pending' then null
+    when analysis_jobs.run_at = 'infinity' then 'never due: run_at is infinity'
     when analysis_jobs.run_at > now() then
       case when analysis_jobs.waiting_reason like 'retry %'
         then analysis_jobs.waiting_reason || ', '

@@ -3,7 +3,7 @@ import { delay } from '../os/index.ts'
 import { type JobSummary, finalStatuses } from './job.ts'
 import { type JobFilter, listJobs } from './list-jobs.ts'
 import { selectJobSummaries } from './select-jobs.ts'
-import { sweepLostExecutors } from './sweep-lost-executors.ts'
+import { sweepInPassing } from './sweep-lost-executors.ts'
 
 /** One look of a watch. */
 export interface JobChanges {
@@ -22,14 +22,14 @@ export interface JobChanges {
  * watches the running ones learns how they ended.
  */
 export async function* watchJobs(
-  context: Pick<Context, 'database' | 'signal'>,
+  context: Pick<Context, 'database' | 'log' | 'signal'>,
   filter: JobFilter,
   intervalMs: number,
 ): AsyncGenerator<JobChanges> {
   let seen = new Map<string, string>()
   let unfinished: readonly string[] = []
   for (;;) {
-    await sweepLostExecutors(context.database.queries)
+    await sweepInPassing(context)
     const { jobs } = await listJobs(context, filter)
     const listed = new Set(jobs.map((job) => job.id))
     const gone = await readJobs(

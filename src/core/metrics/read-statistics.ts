@@ -35,7 +35,8 @@ export const statisticsQuery = sql<Statistics>`
     select
       count(*) filter (where run_at <= now()) as due,
       count(*) filter (where run_at > now()) as scheduled,
-      min(run_at) as oldest_at
+      -- One that is never due is at infinity, from which nothing can be subtracted.
+      min(run_at) filter (where run_at <= now()) as oldest_at
     from analysis_jobs
     where ready
       and status = 'pending'
@@ -60,6 +61,7 @@ export const statisticsQuery = sql<Statistics>`
     select min(next_run_at) as since
     from analysis_schedules
     where enabled
+      and isfinite(next_run_at)
   ),
   backup as (
     select max(coalesce(finished_at, created_at)) as finished_at

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { messageOf } from '../errors/index.ts'
-import { LostExecutorWatch } from '../jobs/index.ts'
+import { type LostExecutor, LostExecutorWatch } from '../jobs/index.ts'
 import { Loop, type ServicePart } from './service-part.ts'
 
 /** Watches for dead executors as long as the service runs, whether or not it runs jobs itself. */
@@ -10,6 +10,7 @@ export class RescueLoop implements ServicePart {
   private readonly loop: Loop
   private lastPassAt: number
   private isDatabaseAway = false
+  private readonly problems = new Set<string>()
 
   constructor(context: Context) {
     this.context = context
@@ -34,12 +35,7 @@ export class RescueLoop implements ServicePart {
     const { clock, log } = this.context
     this.lastPassAt = clock.monotonic()
     try {
-      for (const { executorId, label, pending, failed } of await this.watch.look()) {
-        // Two services may see one death; the one that came second has nothing to tell.
-        if (pending + failed === 0) continue
-        const fields = { executorId, label, pending, failed }
-        log.warn(fields, 'an executor died: its jobs went back to the queue')
-      }
+      for (const lost of await this.watch.look()) this.report(lost)
       if (this.isDatabaseAway) log.info({}, 'looking for dead executors again')
       this.isDatabaseAway = false
     } catch (error) {
@@ -49,5 +45,20 @@ export class RescueLoop implements ServicePart {
       this.isDatabaseAway = true
     }
     this.loop.intervalMs = this.watch.nextLookInMs
+  }
+
+  private report({ executorId, label, pending, failed, problem }: LostExecutor): void {
+    const { log } = this.context
+    if (problem !== undefined) {
+      // It is tried again and again, and said once.
+      if (!this.problems.has(problem)) log.warn({ executorId }, problem)
+      this.problems.add(problem)
+      return
+    }
+    // Two services may see one death; the one that came second has nothing to tell.
+    if (pending + failed === 0) return
+    const what = executorId === null ? 'jobs ran on no executor' : 'an executor died'
+    const fields = { executorId, label, pending, failed }
+    log.warn(fields, `${what}: ${executorId === null ? 'they' : 'its jobs'} went back to the queue`)
   }
 }

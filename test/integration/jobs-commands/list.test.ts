@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type JobChanges, listJobs, watchJobs } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { insertAnalysis, insertJob } from '../../support/queue.ts'
+import { addLastingExecutor, insertAnalysis, insertJob } from '../../support/queue.ts'
 
 let test: TestContext
 let analysisId: string
@@ -94,7 +94,8 @@ describe('listJobs', () => {
 
 describe('watchJobs', () => {
   it('gives what changed, also a job that left the list', async () => {
-    const running = await add({ status: 'running' })
+    const executor = await addLastingExecutor(test.context)
+    const running = await add({ status: 'running', executor_id: executor })
     await add({ status: 'failed' })
     const stop = new AbortController()
     const looks = watchJobs(
@@ -110,7 +111,7 @@ describe('watchJobs', () => {
     await sql('update analysis_jobs set progress = 0.5 where id = $1', [running])
     expect((await next()).changed).toMatchObject([{ id: running, progress: 0.5 }])
     await sql(`update analysis_jobs set status = 'completed' where id = $1`, [running])
-    const later = await add({ status: 'running' })
+    const later = await add({ status: 'running', executor_id: executor })
     const look = await next()
     expect(changes(look)).toEqual([
       [running, 'completed'],

@@ -7,7 +7,7 @@ import {
   readAllJobLogs,
 } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { insertAnalysis, insertJob } from '../../support/queue.ts'
+import { addLastingExecutor, insertAnalysis, insertJob } from '../../support/queue.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
 let test: TestContext
@@ -19,9 +19,10 @@ beforeAll(async () => {
 afterAll(() => test.close())
 
 const sql = (text: string, values: unknown[] = []) => test.context.database.pool.query(text, values)
-const running = () =>
+const running = async () =>
   insertJob(test.context.database.pool, analysisId, {
     status: 'running',
+    executor_id: await addLastingExecutor(test.context),
     lease_token: randomUUID(),
   })
 

@@ -143,7 +143,11 @@ describe('sweepLostExecutors', () => {
   it('rescues the jobs of a process of this machine that is gone, at once', async () => {
     const executor = await addExecutor(test.context, { pid: await deadPid() })
     const job = await held(executor)
-    expect(await sweepLostExecutors(queriesOf())).toEqual({ pending: 1, failed: 0 })
+    expect(await sweepLostExecutors(queriesOf())).toMatchObject({
+      pending: 1,
+      failed: 0,
+      problems: [],
+    })
     expect(await row(job.id)).toMatchObject({
       status: 'pending',
       attempt: 1,
@@ -196,7 +200,7 @@ describe('sweepLostExecutors', () => {
       return (rows[0] as { is_enough: boolean }).is_enough
     })
     await sqlText(`update analysis_executors set suspected_at = now() - interval '9 seconds'`)
-    expect(await sweepLostExecutors(queriesOf())).toEqual({ pending: 1, failed: 0 })
+    expect(await sweepLostExecutors(queriesOf())).toMatchObject({ pending: 1, failed: 0 })
     expect(await row(job.id)).toMatchObject({ status: 'pending', lost_count: 1 })
   })
 
@@ -237,7 +241,7 @@ describe('sweepLostExecutors', () => {
       const executor = await addExecutor(test.context, { pid: await deadPid() })
       jobs.push((await held(executor, { lost_count: lost })).id)
     }
-    expect(await sweepLostExecutors(queriesOf())).toEqual({ pending: 2, failed: 1 })
+    expect(await sweepLostExecutors(queriesOf())).toMatchObject({ pending: 2, failed: 1 })
     expect(await Promise.all(jobs.map(async (id) => (await row(id)).status))).toEqual([
       'pending',
       'pending',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { retryDelayMs } from '../../../src/core/executor/retry-delay.ts'
 
 const policy = { limit: 3, delayMs: 1000, backoff: 'exponential' } as const
-const job = { attempt: 1, lostCount: 0, handedBackCount: 0 }
+const job = { attempt: 1, lostCount: 0, handedBackCount: 0, maxAttempts: null }
 const error = { code: 'script_error' }
 const none = () => 0
 
@@ -21,8 +21,15 @@ describe('retryDelayMs', () => {
 
   it('ends after the limit, not counting attempts that were lost or handed back', () => {
     expect(retryDelayMs(policy, { ...job, attempt: 4 }, error, none)).toBeUndefined()
-    const moved = { attempt: 6, lostCount: 2, handedBackCount: 1 }
+    const moved = { ...job, attempt: 6, lostCount: 2, handedBackCount: 1 }
     expect(retryDelayMs(policy, moved, error, none)).toBe(4000)
+  })
+
+  it('never goes beyond the attempts of the job, lost ones counted and handed back ones not', () => {
+    const limited = { ...job, attempt: 4, lostCount: 1, handedBackCount: 1, maxAttempts: 4 }
+    expect(retryDelayMs(policy, limited, error, none)).toBe(2000)
+    expect(retryDelayMs(policy, { ...limited, attempt: 5 }, error, none)).toBeUndefined()
+    expect(retryDelayMs(policy, { ...job, maxAttempts: 1 }, error, none)).toBeUndefined()
   })
 
   it('waits at most an hour, and at most a quarter of the delay longer', () => {

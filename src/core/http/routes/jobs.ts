@@ -1,5 +1,5 @@
 import { findRunnable } from '../../analyses/index.ts'
-import { enqueueAnalysis, getJob, jobJson, sweepLostExecutors } from '../../jobs/index.ts'
+import { enqueueAnalysis, getJob, jobJson, sweepInPassing } from '../../jobs/index.ts'
 import { readResult } from '../../results/index.ts'
 import { readJobRequest } from '../job-request.ts'
 import { readJsonBody } from '../read-json-body.ts'
@@ -33,13 +33,13 @@ export async function postJobRoute({ request, sources, allowBody }: RouteRequest
 }
 
 export async function getJobRoute({ sources, parameter }: RouteRequest): Promise<Reply> {
-  await sweepLostExecutors(sources.context.database.queries)
+  await sweepInPassing(sources.context)
   return jsonReply(200, jobJson(await getJob(sources.context, parameter)))
 }
 
 /** What the job returned, as it stands. */
 export async function getResultRoute({ sources, parameter }: RouteRequest): Promise<Reply> {
-  await sweepLostExecutors(sources.context.database.queries)
+  await sweepInPassing(sources.context)
   const text = await readResult(sources.context, await getJob(sources.context, parameter))
   return { status: 200, contentType: 'application/json; charset=utf-8', body: text }
 }
