@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts'
 import { isConnectionLost, isDatabaseError, isPassing } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
+import { collectGarbage } from '../os/index.ts'
 import type { Admission } from './admission.ts'
 import { ClaimAhead, maxAheadMs } from './claim-ahead.ts'
 import { FailedClaims } from './failed-claims.ts'
@@ -10,6 +11,9 @@ import type { WakeUp } from './wake-up.ts'
 
 /** Outcomes that may wait for the database before no more jobs are begun. */
 const maxUnwritten = 2000
+
+/** So many jobs leave some 10 MB behind. */
+const collectAfterJobs = 1000
 
 /** Jobs that ended here. */
 export interface ServeCounts {
@@ -43,6 +47,8 @@ export class ClaimLoop {
   private ahead: LeaseHolder[] = []
   private busySlots = 0
   private readonly unfinished = new Set<Promise<void>>()
+  /** Since garbage was collected. */
+  private begun = 0
   private releaseTimer: NodeJS.Timeout | undefined
   private failures = new FailedClaims()
   /** When it last went round, by the monotonic clock. */
@@ -102,6 +108,7 @@ export class ClaimLoop {
         // A full batch may have left more behind: ask again at once.
         await wakeUp.next(context.settings.pollIntervalMs)
       }
+      this.tidyUp()
     }
   }
 
@@ -128,6 +135,13 @@ export class ClaimLoop {
       }
       return undefined
     }
+  }
+
+  /** After many jobs, and while none runs, so that no job waits for it. */
+  private tidyUp(): void {
+    if (this.unfinished.size > 0 || this.begun < collectAfterJobs) return
+    this.begun = 0
+    collectGarbage()
   }
 
   /** What wakes the loop otherwise does not shorten it: each would be one more error. */
@@ -165,6 +179,7 @@ export class ClaimLoop {
   private start(holder: LeaseHolder): void {
     const { context, run, wakeUp } = this.options
     this.busySlots += 1
+    this.begun += 1
     let isInSlot = true
     const leaveSlot = (): void => {
       if (!isInSlot) return

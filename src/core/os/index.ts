@@ -5,6 +5,7 @@
 export { type Account, findAccount, isOpenToOthers, isRoot } from './accounts.ts'
 export { childMemoryBytes } from './child-memory.ts'
 export { type Clock, systemClock } from './clock.ts'
+export { collectGarbage } from './collect-garbage.ts'
 export { type DataFolder, ensureDataFolder, openDataFolder } from './data-folder.ts'
 export { delay } from './delay.ts'
 export {

@@ -50,7 +50,7 @@ interface Slot {
 }
 
 /** Whatever a job leaves behind in its process is gone after this many. */
-const maxJobs = 1000
+const maxJobs = 500
 /** Beyond `size`, one that nobody has used for so long ends. */
 const maxIdleMs = 60_000
 /** Growth of a process over its start, past which a fresh one is cheaper to trust. */
