@@ -14,11 +14,11 @@ set max_attempts = null
 where max_attempts = 1
   and status <> 'completed';
 
--- Sums and differences of such instants never overflow, and they can be written with a year of four
--- digits.
+-- From the year 1 to the end of 9999: sums and differences of such instants never overflow, and they
+-- can be written with a year of four digits.
 create function kiln_is_instant(value timestamptz) returns boolean
 language sql immutable as $$
-  select value >= '0001-01-01 00:00:00+00' and value < '9999-12-31 00:00:00+00'
+  select value >= to_timestamp(-62135596800) and value < to_timestamp(253402214400)
 $$;
 
 -- So far below the greatest integer that the queue's own steps stay inside, one at a time.
@@ -57,17 +57,27 @@ where not (
   );
 alter table analysis_jobs enable trigger kiln_analysis_jobs_1_final;
 
+-- Few, and without functions of ours: each write of the queue prepares them anew. The instants are
+-- those of kiln_is_instant.
 alter table analysis_jobs
-  add constraint kiln_analysis_jobs_attempt check (kiln_is_count(attempt)),
-  add constraint kiln_analysis_jobs_lost_count check (kiln_is_count(lost_count)),
-  add constraint kiln_analysis_jobs_handed_back_count check (kiln_is_count(handed_back_count)),
-  add constraint kiln_analysis_jobs_created_at check (kiln_is_instant(created_at)),
-  -- Infinity: never.
-  add constraint kiln_analysis_jobs_run_at
-    check (kiln_is_instant(run_at) or run_at = 'infinity'),
-  add constraint kiln_analysis_jobs_started_at check (kiln_is_instant(started_at)),
-  add constraint kiln_analysis_jobs_completed_at check (kiln_is_instant(completed_at)),
-  add constraint kiln_analysis_jobs_scheduled_for check (kiln_is_instant(scheduled_for)),
+  add constraint kiln_analysis_jobs_counts check (
+    attempt between 0 and 1000000000
+    and lost_count between 0 and 1000000000
+    and handed_back_count between 0 and 1000000000
+  ),
+  add constraint kiln_analysis_jobs_instants check (
+    created_at >= to_timestamp(-62135596800)
+    and created_at < to_timestamp(253402214400)
+    -- Infinity: never.
+    and run_at >= to_timestamp(-62135596800)
+    and (run_at < to_timestamp(253402214400) or run_at = 'infinity')
+    and (started_at is null or started_at >= to_timestamp(-62135596800))
+    and (started_at is null or started_at < to_timestamp(253402214400))
+    and (completed_at is null or completed_at >= to_timestamp(-62135596800))
+    and (completed_at is null or completed_at < to_timestamp(253402214400))
+    and (scheduled_for is null or scheduled_for >= to_timestamp(-62135596800))
+    and (scheduled_for is null or scheduled_for < to_timestamp(253402214400))
+  ),
   add constraint kiln_analysis_jobs_parent check (parent_job_id <> id);
 
 -- Null if they can be kept, else why not. A claim reads the parameters of all the jobs it takes, so
@@ -318,14 +328,8 @@ alter table analysis_executors
   drop constraint kiln_analysis_executors_beat_at,
   drop constraint kiln_analysis_executors_process_identity;
 alter table analysis_jobs
-  drop constraint kiln_analysis_jobs_attempt,
-  drop constraint kiln_analysis_jobs_lost_count,
-  drop constraint kiln_analysis_jobs_handed_back_count,
-  drop constraint kiln_analysis_jobs_created_at,
-  drop constraint kiln_analysis_jobs_run_at,
-  drop constraint kiln_analysis_jobs_started_at,
-  drop constraint kiln_analysis_jobs_completed_at,
-  drop constraint kiln_analysis_jobs_scheduled_for,
+  drop constraint kiln_analysis_jobs_counts,
+  drop constraint kiln_analysis_jobs_instants,
   drop constraint kiln_analysis_jobs_parent;
 drop function kiln_postpone_job, kiln_hold_job, kiln_lease_job, kiln_keep_leases,
   kiln_lease_running_jobs, kiln_check_parameters, kiln_parameters_problem, kiln_is_count,

@@ -96,33 +96,56 @@ describe('finishJob', () => {
 })
 
 describe('the first final state', () => {
-  it('stands when cancel and finish meet, 200 times', async () => {
-    const { queries } = test.context.database
+  it('stands when cancel and finish meet, 1,000 times', async () => {
+    const { queries, pool } = test.context.database
     const seen = { completed: 0, cancelled: 0 }
-    for (let round = 0; round < 200; round += 1) {
-      const job = await claimed()
+    const meet = async (job: ClaimedJob, index: number): Promise<'completed' | 'cancelled'> => {
+      const cancel = () => cancelJob(queries, job.id, 'too late')
+      const finish = () => finishJob(queries, leaseOf(job), success)
       const [didCancel, didFinish] =
-        round % 2 === 0
-          ? await Promise.all([
-              cancelJob(queries, job.id, 'too late'),
-              finishJob(queries, leaseOf(job), success),
-            ])
-          : await Promise.all([
-              finishJob(queries, leaseOf(job), success),
-              cancelJob(queries, job.id, 'too late'),
-            ]).then(([finished, cancelled]) => [cancelled, finished] as const)
+        index % 2 === 0
+          ? await Promise.all([cancel(), finish()])
+          : await Promise.all([finish(), cancel()]).then(([finished, done]) => [done, finished])
       expect(didCancel).toBe(!didFinish)
-      const first = await row(job.id)
-      expect(first.status).toBe(didFinish ? 'completed' : 'cancelled')
-      seen[didFinish ? 'completed' : 'cancelled'] += 1
-
-      expect(await finishJob(queries, leaseOf(job), failure)).toBe(false)
-      expect(await cancelJob(queries, job.id, 'again')).toBe(false)
-      expect(await row(job.id)).toEqual(first)
+      return didFinish ? 'completed' : 'cancelled'
     }
+    for (let batch = 0; batch < 20; batch += 1) {
+      await pool.query(
+        'insert into analysis_jobs (analysis_id) select $1 from generate_series(1, 50)',
+        [analysisId],
+      )
+      const jobs = await claimJobs(queries, await addExecutor(test.context), 50)
+      expect(jobs).toHaveLength(50)
+      const rows = () => Promise.all(jobs.map(({ id }) => row(id)))
+      // Two at a time, on four connections.
+      const told: string[] = []
+      for (let index = 0; index < jobs.length; index += 2) {
+        told.push(
+          ...(await Promise.all(
+            jobs.slice(index, index + 2).map((job, place) => meet(job, index / 2 + place)),
+          )),
+        )
+      }
+      const first = await rows()
+      expect(first.map(({ status }) => status)).toEqual(told)
+      for (const status of ['completed', 'cancelled'] as const) {
+        seen[status] += told.filter((one) => one === status).length
+      }
+
+      const again = await Promise.all(
+        jobs.flatMap((job) => [
+          finishJob(queries, leaseOf(job), failure),
+          cancelJob(queries, job.id, 'again'),
+        ]),
+      )
+      expect(again).not.toContain(true)
+      expect(await rows()).toEqual(first)
+    }
+    // Each has come first at times, or they have not met.
+    expect(Math.min(seen.completed, seen.cancelled)).toBeGreaterThan(0)
     expect(await counters()).toEqual({
-      ...(seen.completed > 0 ? { jobs_completed: seen.completed } : {}),
-      ...(seen.cancelled > 0 ? { jobs_cancelled: seen.cancelled } : {}),
+      jobs_completed: seen.completed,
+      jobs_cancelled: seen.cancelled,
     })
   })
 
