@@ -26,6 +26,7 @@ import {
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
+import type { CommitStep } from './commit-outcome.ts'
 import { ChildSlots } from './child-slots.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import type { JobEnd } from './job-end.ts'
@@ -36,6 +37,7 @@ import type { ScriptRunner } from './script-runner.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import { sandboxesToKeep } from './sandboxes-to-keep.ts'
+import { settleCommits } from './settle-commits.ts'
 import { Turns } from './turns.ts'
 import { requireIsolation } from './require-isolation.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
@@ -46,6 +48,8 @@ import { WakeUp } from './wake-up.ts'
 const beatEveryMs = 2000
 /** Without LISTEN this is how soon a cancel is noticed. */
 const cancelPollMs = 500
+/** Between looks for jobs that others left committing: a query of an index that is nearly empty. */
+const settleEveryMs = 5000
 /** A claim or a beat that takes longer is given up, so that the next beat still comes in time. */
 const turnLimitMs = 3000
 
@@ -58,6 +62,8 @@ export interface ExecutorOptions {
   readonly requireIsolation?: boolean
   /** Each log line of each job at once. */
   readonly onLogLine?: (line: JobLogLine) => void
+  /** Between two steps of committing a project's database: for tests that end processes there. */
+  readonly onCommitStep?: (step: CommitStep) => Promise<void>
   /** In place of sandboxes, none of which is then started: to measure the queue alone. */
   readonly runner?: ScriptRunner
 }
@@ -90,6 +96,8 @@ export class Executor {
   /** When it last beat, by the monotonic clock. */
   private lastBeatAt = 0
   private startedAt = 0
+  private lastSettledAt = 0
+  private settling: Promise<void> | undefined
   private loop: ClaimLoop | undefined
   private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
@@ -157,6 +165,7 @@ export class Executor {
         cause: error,
       })
     })
+    await this.settle()
     if (options.requireIsolation && this.pool) requireIsolation(this.pool.stats().walls)
     this.startedAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
@@ -178,6 +187,7 @@ export class Executor {
       dataFolder: this.dataFolder,
       versions: this.versions,
       onLogLine: this.options.onLogLine,
+      onCommitStep: this.options.onCommitStep,
       runChild: (input) => this.runInserted(input),
       childSlots: new ChildSlots(this.options.concurrency),
       onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
@@ -296,6 +306,23 @@ export class Executor {
     await removeStaleJobFolders(queries, this.dataFolder)
   }
 
+  /** Jobs whose executors died while they committed are ended by what their databases say. */
+  private settle(): Promise<void> {
+    this.settling ??= this.settleOnce().finally(() => (this.settling = undefined))
+    return this.settling
+  }
+
+  private async settleOnce(): Promise<void> {
+    const { context, pool, dataFolder } = this
+    this.lastSettledAt = context.clock.monotonic()
+    if (!pool) return
+    await settleCommits({ context, dataFolder, walls: pool.stats().walls }).catch(
+      (error: unknown) => {
+        context.log.warn({ error: messageOf(error) }, 'cannot look for jobs that were committing')
+      },
+    )
+  }
+
   private async signOff(): Promise<void> {
     if (this.leases.size > 0) {
       await this.handOver()
@@ -303,6 +330,7 @@ export class Executor {
       await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
     }
     await this.admission.whenIdle()
+    await this.settling
     // Before the row is closed: an ended executor's counters are not written any more.
     await this.meter.save(this.context.database.queries, this.id)
     await retireExecutor(this.context.database.queries, this.id)
@@ -387,6 +415,7 @@ export class Executor {
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
       if (reply.hasWaitingJobs) void this.admission.admit()
+      if (this.lastBeatAt - this.lastSettledAt > settleEveryMs) void this.settle()
       await this.meter.save(this.promptQueries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.

@@ -12,7 +12,8 @@ import { type StoredResult, discardResult, isInline, storeResult } from '../resu
 import type { JobEnd } from './job-end.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { OutcomeBatch } from './outcome-batch.ts'
-import type { RunOutcome } from './run-job.ts'
+import { type CommitStep, commitOutcome } from './commit-outcome.ts'
+import type { EndedOutcome } from './run-job.ts'
 
 export interface WriteOutcomeOptions {
   readonly queries: Queries
@@ -22,6 +23,9 @@ export interface WriteOutcomeOptions {
   readonly job: ClaimedJob
   /** False for a job that only its own command runs: nobody expects it to run again later. */
   readonly mayRetry: boolean
+  /** Between two steps of a commit: for tests that end processes there. */
+  readonly onCommitStep?: ((step: CommitStep) => Promise<void>) | undefined
+  readonly signal?: AbortSignal
   readonly known: Pick<JobOutcome, 'logs' | 'peakMemoryBytes' | 'startDelayMs' | 'durationMs'>
 }
 
@@ -31,7 +35,7 @@ export interface WriteOutcomeOptions {
  */
 export async function writeOutcome(
   options: WriteOutcomeOptions,
-  outcome: Exclude<RunOutcome, { status: 'aborted' }>,
+  outcome: EndedOutcome,
   retry: <T>(work: () => Promise<T>) => Promise<T>,
 ): Promise<JobEnd | undefined> {
   const jobId = options.job.id
@@ -46,16 +50,19 @@ export async function writeOutcome(
       return isReturned ? { status: 'retrying', jobId, error } : undefined
     }
     const written = await retry(() =>
-      write(options, { status: 'failed', error: clean(outcome.error) }),
+      writeEnding(options, { status: 'failed', error: clean(outcome.error) }),
     )
     return written ? { status: 'failed', jobId, error: outcome.error } : undefined
+  }
+  if (outcome.database) {
+    return commitOutcome(options, { ...outcome, database: outcome.database }, retry)
   }
   try {
     const stored = isInline(outcome.resultText)
       ? undefined
       : await storeResult(options.dataFolder, options.job, outcome.resultText)
     const written = await retry(() =>
-      write(options, { status: 'completed', resultText: outcome.resultText, stored }),
+      writeEnding(options, { status: 'completed', resultText: outcome.resultText, stored }),
     )
     if (written) return { status: 'completed', jobId, resultText: outcome.resultText }
     if (stored) await discardResult(options.dataFolder, stored)
@@ -64,12 +71,15 @@ export async function writeOutcome(
     if (isConnectionLost(error)) throw error
     // A full disk, or a result that Postgres refuses, must not leave the job running for ever.
     const failure = { code: 'result_not_stored', message: messageOf(error), stack: null }
-    const written = await retry(() => write(options, { status: 'failed', error: clean(failure) }))
+    const written = await retry(() =>
+      writeEnding(options, { status: 'failed', error: clean(failure) }),
+    )
     return written ? { status: 'failed', jobId, error: failure } : undefined
   }
 }
 
-type Ending =
+/** How a job ended, as it is written. */
+export type Ending =
   | { readonly status: 'failed'; readonly error: JobError }
   | {
       readonly status: 'completed'
@@ -77,7 +87,8 @@ type Ending =
       readonly stored: StoredResult | undefined
     }
 
-async function write(options: WriteOutcomeOptions, ending: Ending): Promise<boolean> {
+/** Writes how the job ended, if its lease holds; false when that has ended otherwise. */
+export async function writeEnding(options: WriteOutcomeOptions, ending: Ending): Promise<boolean> {
   const { queries, job, known } = options
   const lease = { jobId: job.id, leaseToken: job.leaseToken }
   const stored = ending.status === 'completed' ? ending.stored : undefined

@@ -26,6 +26,8 @@ export interface ClaimedJob {
   readonly isActive: boolean
   /** It runs under a limit: its end lets another go. */
   readonly holdsSlot: boolean
+  /** If it holds a slot: what it may do with the project database. */
+  readonly databaseUse: 'read' | 'write' | null
 }
 
 /** Columns of a claimed `job` and its `analysis`, but for the token. */
@@ -38,7 +40,7 @@ export const claimedColumns = `
   (extract(epoch from now() - greatest(job.run_at, job.created_at)) * 1000)::float8 as "waitMs",
   job.parent_job_id as "parentJobId", analysis.name as "analysisName",
   analysis.project_id as "projectId", analysis.is_active as "isActive",
-  job.holds_slot as "holdsSlot"
+  job.holds_slot as "holdsSlot", job.database_use as "databaseUse"
 `
 
 /**
@@ -49,7 +51,7 @@ const claim = prepare(
   'kiln_claim_jobs',
   `
   with executor as (
-    select id
+    select id, data_folder_id::text as home
     from analysis_executors
     where id = $1
       and stopped_at is null
@@ -63,6 +65,7 @@ const claim = prepare(
       and status = 'pending'
       and run_at <= now()
       and exists (select from executor)
+      and (database_home is null or database_home = (select home from executor))
     order by priority desc, run_at, id
     limit $2
     for update skip locked
@@ -90,7 +93,7 @@ const claim = prepare(
   )
   select id, "analysisId", "versionNumber", parameters, attempt, "lostCount", "handedBackCount",
     "triggeredBy", "idempotencyKey", "scheduledFor", "startedAt", "waitMs", "parentJobId",
-    "analysisName", "projectId", "isActive", "holdsSlot"
+    "analysisName", "projectId", "isActive", "holdsSlot", "databaseUse"
   from claimed
   order by priority desc, run_at, id
 `,

@@ -66,7 +66,8 @@ const finish = prepare(
       started_at = job.started_at + given.start_delay_ms * interval '1 millisecond',
       completed_at = now(),
       execution_time_ms = given.duration_ms::bigint,
-      lease_token = null
+      lease_token = null,
+      committing_at = null
     from given
     where job.id = given.id
       and job.lease_token = given.token

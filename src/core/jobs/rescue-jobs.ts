@@ -38,6 +38,8 @@ export async function rescueJobs(
           where executor_id = ${executorId}
         ))
         and job.status = 'running'
+        -- Whether it has completed is known to its project's database only.
+        and job.committing_at is null
       for update of job
     ),
     changed as (
