@@ -148,13 +148,16 @@ const admit = prepare(
     select within_database.place, within_database.is_limited
     from within_database
     join projects project on project.id = within_database.project_id
-    where case database_use
+    where case within_database.database_use
         when 'write' then users + before = 0
         when 'read' then writers + writers_before = 0 and users + before < $2
         else true
       end
-      and (database_use is null or kiln_is_home_served(project.home_folder))
-    order by priority desc, run_at, id
+      and (
+        within_database.database_use is null
+        or kiln_is_home_served(project.home_folder)
+      )
+    order by within_database.priority desc, within_database.run_at, within_database.id
     limit $1
   ),
   admitted as (
