@@ -149,6 +149,12 @@ async function standAt(step: string): Promise<{ readonly round: number; readonly
 const told = (line: string) => executor?.child.stdin?.write(`${line}\n`)
 
 describe('a kill during the commit of a project database', () => {
+  it('or no kill', async () => {
+    const { round, id } = await standAt('finished')
+    told('go')
+    await expectEffect(round, await statusOf(id))
+  })
+
   it.each([
     ['script ended', 1, 'cancelled'],
     // Too late: whether it has completed is being decided in its database.

@@ -19,7 +19,13 @@ export class CommitInDoubtError extends Error {
 
 /** Between tries when the database cannot be read, or Postgres refuses what it must take. */
 const againMs = 1000
-const never = new AbortController().signal
+
+export interface CommitOptions extends WriteOutcomeOptions {
+  /** Aborted when this executor gives the job up. */
+  readonly signal: AbortSignal
+  /** Between two steps: for tests that end processes there. */
+  readonly onCommitStep?: ((step: CommitStep) => Promise<void>) | undefined
+}
 
 type Completed = Extract<EndedOutcome, { status: 'completed' }> & {
   readonly database: OpenDatabase
@@ -41,7 +47,7 @@ type Completed = Extract<EndedOutcome, { status: 'completed' }> & {
  * @throws CommitInDoubtError when it was stopped before the outcome could be written.
  */
 export async function commitOutcome(
-  options: WriteOutcomeOptions,
+  options: CommitOptions,
   outcome: Completed,
   retry: <T>(work: () => Promise<T>) => Promise<T>,
 ): Promise<JobEnd | undefined> {
@@ -83,7 +89,7 @@ export async function commitOutcome(
 
 /** The marker that stands, or why there is none. */
 async function commit(
-  options: WriteOutcomeOptions,
+  options: CommitOptions,
   database: OpenDatabase,
   marker: CommitMarker,
   step: (name: CommitStep) => Promise<void>,
@@ -127,22 +133,22 @@ export function readEnding(marker: CommitMarker): {
 }
 
 /** Repeats what must come through, until this executor is told to stop. */
-async function insist<T>(options: WriteOutcomeOptions, work: () => Promise<T>): Promise<T> {
+async function insist<T>(options: CommitOptions, work: () => Promise<T>): Promise<T> {
   const { signal } = options
   for (;;) {
     try {
       return await work()
     } catch (error) {
-      if (signal?.aborted || isConnectionLost(error)) {
+      if (signal.aborted || isConnectionLost(error)) {
         throw new CommitInDoubtError(messageOf(error), { cause: error })
       }
     }
-    await delay(againMs, signal ?? never).catch(() => undefined)
+    await delay(againMs, signal).catch(() => undefined)
   }
 }
 
 function fail(
-  options: WriteOutcomeOptions,
+  options: CommitOptions,
   code: string,
   message: string,
   { peakMemoryBytes }: Completed,

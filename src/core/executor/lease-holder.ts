@@ -19,7 +19,7 @@ import type { OpenDatabase } from './open-database.ts'
 import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import { runChild } from './run-child.ts'
 import type { OutcomeBatch } from './outcome-batch.ts'
-import { CommitInDoubtError, type CommitStep } from './commit-outcome.ts'
+import { CommitInDoubtError, type CommitStep, commitOutcome } from './commit-outcome.ts'
 import { type EndedOutcome, type RunOutcome, runJob } from './run-job.ts'
 import type { ScriptRunner } from './script-runner.ts'
 import type { VersionCache } from './version-cache.ts'
@@ -293,23 +293,24 @@ export class LeaseHolder {
 
   private async write(outcome: EndedOutcome): Promise<JobEnd | undefined> {
     const { context, batch, dataFolder, executorId, onCommitStep } = this.environment
-    const end = await writeOutcome(
-      {
-        queries: context.database.queries,
-        batch,
-        dataFolder,
-        job: this.job,
-        executorId,
-        mayRetry: this.options.mayRetry,
-        known: this.known(outcome),
-        onCommitStep,
-        ...(outcome.status === 'completed' && outcome.database
-          ? { signal: this.interruption.signal }
-          : {}),
-      },
-      outcome,
-      (work) => retryWhileDatabaseIsAway(work, this.interruption),
-    )
+    const options = {
+      queries: context.database.queries,
+      batch,
+      dataFolder,
+      job: this.job,
+      executorId,
+      mayRetry: this.options.mayRetry,
+      known: this.known(outcome),
+    }
+    const retry = <T>(work: () => Promise<T>) => retryWhileDatabaseIsAway(work, this.interruption)
+    const end =
+      outcome.status === 'completed' && outcome.database
+        ? await commitOutcome(
+            { ...options, onCommitStep, signal: this.interruption.signal },
+            { ...outcome, database: outcome.database },
+            retry,
+          )
+        : await writeOutcome(options, outcome, retry)
     return end && this.report(end)
   }
 

@@ -12,7 +12,6 @@ import { type StoredResult, discardResult, isInline, storeResult } from '../resu
 import type { JobEnd } from './job-end.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { OutcomeBatch } from './outcome-batch.ts'
-import { type CommitStep, commitOutcome } from './commit-outcome.ts'
 import type { EndedOutcome } from './run-job.ts'
 
 export interface WriteOutcomeOptions {
@@ -23,9 +22,6 @@ export interface WriteOutcomeOptions {
   readonly job: ClaimedJob
   /** False for a job that only its own command runs: nobody expects it to run again later. */
   readonly mayRetry: boolean
-  /** Between two steps of a commit: for tests that end processes there. */
-  readonly onCommitStep?: ((step: CommitStep) => Promise<void>) | undefined
-  readonly signal?: AbortSignal
   readonly known: Pick<JobOutcome, 'logs' | 'peakMemoryBytes' | 'startDelayMs' | 'durationMs'>
 }
 
@@ -53,9 +49,6 @@ export async function writeOutcome(
       writeEnding(options, { status: 'failed', error: clean(outcome.error) }),
     )
     return written ? { status: 'failed', jobId, error: outcome.error } : undefined
-  }
-  if (outcome.database) {
-    return commitOutcome(options, { ...outcome, database: outcome.database }, retry)
   }
   try {
     const stored = isInline(outcome.resultText)

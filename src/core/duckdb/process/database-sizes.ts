@@ -17,7 +17,7 @@ export async function databaseSizes(connection: DuckDBConnection): Promise<Datab
     `select tags['storage_version'] from duckdb_databases() where database_name = 'project'`,
   )
   return {
-    storageVersion: storage === null ? null : String(storage),
+    storageVersion: typeof storage === 'string' ? storage : null,
     blockSizeBytes: blockSize,
     usedBlocks: used,
     freeBlocks: free,
