@@ -89,14 +89,14 @@ $$;
 create function kiln_database_reason(named_project_id text, needed text) returns text
 language sql stable as $$
   select case
-    when not kiln_is_home_served(project.home_folder)
-      then format('the database of the project "%s" is in the data folder %s, and no executor of it runs',
-        project.id, project.home_folder)
     when users.writer is not null
       then format('the database of the project "%s" is being written by %s', project.id, users.writer)
     when needed = 'write' and users.readers > 0
       then format('the database of the project "%s" is being read by %s', project.id,
         case users.readers when 1 then '1 other' else users.readers || ' others' end)
+    when not kiln_is_home_served(project.home_folder)
+      then format('the database of the project "%s" is in the data folder %s, and no executor of it runs',
+        project.id, project.home_folder)
   end
   from projects project
   cross join lateral (

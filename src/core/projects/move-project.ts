@@ -5,6 +5,7 @@ import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import { getProject, holdDatabase } from '../jobs/index.ts'
 import {
+  type DataFolder,
   ensurePrivateFolder,
   fileError,
   fileExists,
@@ -51,12 +52,11 @@ export async function moveProject(
   const moved = { projectId, from, home: target.id, path: file }
   if (from === target.id) return { ...moved, isFileMoved: false }
   const source = withoutFile ? undefined : await requireHome(context, projectId)
-  const original = source && projectDatabasePath(source, projectId)
-  const isThere = original !== undefined && (await fileExists(original))
+  const original = source && (await findFile(source, projectId))
   const purpose = 'kiln project move'
   const hold = await holdDatabase(context, { projectId, use: 'write', purpose, waitMs })
   try {
-    if (isThere) {
+    if (source && original !== undefined) {
       // Fails when another program has it open; what is in its log goes into the file.
       const whole = { projectId, use: 'write', dataFolder: source } as const
       await withOpenDatabase(context, whole, (duckdb) => duckdb.closeDatabase(context.signal))
@@ -64,11 +64,16 @@ export async function moveProject(
     }
     await changeHome(context, projectId, from, target.id)
     // If we die before, what is left is a file that nobody opens any more.
-    if (isThere) await rm(path.dirname(original), { recursive: true, force: true })
-    return { ...moved, isFileMoved: isThere }
+    if (original !== undefined) await rm(path.dirname(original), { recursive: true, force: true })
+    return { ...moved, isFileMoved: original !== undefined }
   } finally {
     await hold.release()
   }
+}
+
+async function findFile(folder: DataFolder, projectId: string): Promise<string | undefined> {
+  const file = projectDatabasePath(folder, projectId)
+  return (await fileExists(file)) ? file : undefined
 }
 
 /** Whole or not at all, under the name that counts. */
