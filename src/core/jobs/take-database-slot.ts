@@ -74,7 +74,8 @@ export async function takeDatabaseSlot(
     from analysis_database_users
     where project_id = ${projectId}
       and (database_use = 'write' or ${use} = 'write')
-      and hold_id is distinct from ${taker.slotRequestId ?? null}::uuid
+      -- Of jobs it is null.
+      and (hold_id is null or hold_id is distinct from ${taker.slotRequestId ?? null}::uuid)
       and (
         state <> 'asked'
         -- Who asked first goes first.
