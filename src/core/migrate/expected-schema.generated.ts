@@ -311,7 +311,7 @@ export const expectedSchema: Readonly<Record<string, string>> = {
   "function kiln_change_project_limit": "32bc4e14f2be2a854d43c492918c2061",
   "function kiln_complete_new_job": "081a0a8f1e173d2155c3a95e68e03e07",
   "function kiln_count_cancelled": "f0475ebb63cd09edb78d4e1f19742d05",
-  "function kiln_database_reason": "b0d64c4c899aa8e0f7b927918e18e391",
+  "function kiln_database_reason": "7bc3b1bb1c7d90d0853f0f716da8e41c",
   "function kiln_declared_limit": "36679ee071cd32808b683ca68a266ce6",
   "function kiln_declared_use": "2ce950b480b12b6ed29e50bb4fa3d158",
   "function kiln_edit_schedule": "d2a78ccfb8a743c648e206138d0ff6ac",
