@@ -15,6 +15,7 @@ const layers = [
   ['results', 'datasources', 'schedules'],
   ['sandbox'],
   ['executor'],
+  ['projects'],
   ['scheduler', 'http'],
   ['backup', 'restore', 'cleanup', 'health', 'quickstart'],
 ]

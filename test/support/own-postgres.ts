@@ -2,10 +2,13 @@
 import pg from 'pg'
 import {
   ensurePrivatePostgres,
+  privatePostgresStatus,
   stopPrivatePostgres,
 } from '../../src/core/database/private-postgres/index.ts'
 import { typeParsers } from '../../src/core/database/index.ts'
+import { isProcessRunning } from '../../src/core/os/index.ts'
 import { migrateTemplate } from './migrate-template.ts'
+import { waitUntil } from './wait-until.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 export interface OwnPostgres {
@@ -16,6 +19,8 @@ export interface OwnPostgres {
   start(): Promise<void>
   /** As operators do: sessions are ended, transactions rolled back. */
   stop(): Promise<void>
+  /** SIGKILL, and back again by its own recovery. */
+  killAndStart(): Promise<void>
   close(): Promise<void>
 }
 
@@ -40,6 +45,19 @@ export async function startOwnPostgres(
     pool,
     start: async () => void (await start()),
     stop: async () => void (await stopPrivatePostgres({ dataDir })),
+    async killAndStart() {
+      const { pid } = await privatePostgresStatus({ dataDir })
+      if (pid === null) throw new Error('Postgres does not run')
+      process.kill(pid, 'SIGKILL')
+      await waitUntil('Postgres is gone', () => !isProcessRunning(pid))
+      // Its children hold on to its memory for a moment.
+      await waitUntil('Postgres is back', () =>
+        start().then(
+          () => true,
+          () => false,
+        ),
+      )
+    },
     async close() {
       await pool.end()
       await folder.remove()

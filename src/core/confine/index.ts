@@ -3,7 +3,7 @@
  * machine in which there is no network, no other process, and no file but Node and the program. Builds
  * commands and hands out accounts; starts nothing but the loader that tells which libraries Node needs.
  */
-export { freeAccount, takeAccount } from './accounts.ts'
+export { freeAccount, ownerAccount, takeAccount } from './accounts.ts'
 export { type ConfinedNode, confinedArgv } from './confined-argv.ts'
 export { type Confiner, type ConfinerKind, confinerKinds, findConfiner } from './confiner.ts'
 export { leafOf } from './leaf-process.ts'

@@ -24,6 +24,7 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 export interface Analyses {
   createdAt: Generated<string>;
   createdBy: string | null;
+  databaseUse: string | null;
   id: Generated<string>;
   isActive: Generated<boolean>;
   maxConcurrent: Generated<number | null>;
@@ -72,6 +73,26 @@ export interface AnalysisCounters {
   executorId: Generated<string>;
   name: string;
   value: Generated<number>;
+}
+
+export interface AnalysisDatabaseHolds {
+  beatAt: Generated<string>;
+  createdAt: Generated<string>;
+  databaseUse: string;
+  grantedAt: string | null;
+  id: string;
+  projectId: string;
+  purpose: string;
+}
+
+export interface AnalysisDatabaseUsers {
+  databaseUse: string | null;
+  holdId: string | null;
+  jobId: string | null;
+  projectId: string | null;
+  purpose: string | null;
+  since: string | null;
+  state: string | null;
 }
 
 export interface AnalysisDatasources {
@@ -151,8 +172,11 @@ export interface AnalysisJobPastAttempts {
 export interface AnalysisJobs {
   analysisId: string;
   attempt: Generated<number>;
+  committingAt: string | null;
   completedAt: string | null;
   createdAt: Generated<string>;
+  databaseHome: string | null;
+  databaseUse: string | null;
   errorCode: string | null;
   errorMessage: string | null;
   errorStack: string | null;
@@ -266,6 +290,8 @@ export interface AnalysisSchedules {
 export interface AnalysisSlotRequests {
   analysisId: string;
   askedAt: Generated<string>;
+  databaseUse: string | null;
+  firstAskedAt: Generated<string>;
   id: string;
 }
 
@@ -295,6 +321,8 @@ export interface DB {
   analysisAuditLog: AnalysisAuditLog;
   analysisBackups: AnalysisBackups;
   analysisCounters: AnalysisCounters;
+  analysisDatabaseHolds: AnalysisDatabaseHolds;
+  analysisDatabaseUsers: AnalysisDatabaseUsers;
   analysisDatasources: AnalysisDatasources;
   analysisDependencies: AnalysisDependencies;
   analysisExecutors: AnalysisExecutors;

@@ -86,11 +86,14 @@ export class Connection {
   }
 
   #settle({ head, body }: Frame): void {
-    const { id, value, isText, error } = head as unknown as Reply
+    const { id, value, isText, error, isAborted } = head as unknown as Reply
     const pending = this.#pending.get(id)
     if (!pending) return
-    if (typeof error === 'string') pending.reject(datasourceError(error))
-    else pending.resolve({ value, text: isText === true ? body.toString('utf8') : null })
+    if (typeof error === 'string') {
+      pending.reject(
+        isAborted === true ? new KilnError('TRANSACTION_ABORTED', error) : datasourceError(error),
+      )
+    } else pending.resolve({ value, text: isText === true ? body.toString('utf8') : null })
   }
 
   #fail(reason: string): void {

@@ -11,6 +11,43 @@ export interface AttachedDatabase {
   readonly path: string
 }
 
+/**
+ * A project's persistent database, known to SQL as `project`. `write`: it is the main one, all that the
+ * process does is one transaction, and nothing of it stays unless `commit` is called.
+ */
+export interface ProjectDatabase {
+  /** In a folder of its own, which DuckDB's account may write in: its log lies beside it. */
+  readonly path: string
+  readonly use: 'read' | 'write'
+}
+
+/** Proof in the database that the transaction of a job was committed, with what the job came to. */
+export interface CommitMarker {
+  readonly jobId: string
+  readonly leaseToken: string
+  /** Text for whoever wrote it. */
+  readonly outcome: string
+}
+
+/** What a table of a database takes on disk. */
+export interface TableSize {
+  readonly schema: string
+  readonly name: string
+  /** An estimate. */
+  readonly rowCount: number
+  readonly columnCount: number
+  /** Of the blocks it uses, shared ones included. */
+  readonly sizeBytes: number
+}
+
+export interface DatabaseSizes {
+  readonly storageVersion: string | null
+  readonly blockSizeBytes: number
+  readonly usedBlocks: number
+  readonly freeBlocks: number
+  readonly tables: readonly TableSize[]
+}
+
 /** Files that the job may read as the view `name`; they lie inside the job's folder. */
 export interface FileView {
   readonly name: string
@@ -29,6 +66,7 @@ export interface DuckdbProcessOptions {
   /** Opened read-only. */
   readonly attach?: readonly AttachedDatabase[]
   readonly views?: readonly FileView[]
+  readonly project?: ProjectDatabase
   /** Numeric account of the process; needs root, and the folder must belong to it. */
   readonly uid?: number
   /** Leaves it no network and no file but Node, the folder and what is attached. */
@@ -148,6 +186,19 @@ export interface DuckdbProcess {
     file: string,
     signal: AbortSignal,
   ): Promise<{ rowCount: number; path: string; sizeBytes: number }>
+  /** What the project's database takes on disk. */
+  sizes(signal: AbortSignal): Promise<DatabaseSizes>
+  /**
+   * Puts the marker into the transaction. If the job has one from before, which stands then, that is
+   * returned, and the transaction must not be committed.
+   */
+  prepareCommit(marker: CommitMarker): Promise<CommitMarker | null>
+  /** Commits what was prepared. If it rejects, only the database knows whether it was committed. */
+  commit(): Promise<void>
+  /** The marker of a job; null when its transaction was never committed. */
+  findMarker(jobId: string, signal: AbortSignal): Promise<CommitMarker | null>
+  /** Closes the database in good order, so that its log is merged into its file. */
+  closeDatabase(signal: AbortSignal): Promise<void>
   /** Peak resident memory so far, in bytes; 0 where unknown. */
   peakMemoryBytes(): number
   /** Kills the process and waits until it is gone; safe to repeat. */

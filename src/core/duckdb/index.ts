@@ -6,16 +6,21 @@
 export type {
   AttachedDatabase,
   ColumnInfo,
+  CommitMarker,
   CsvColumn,
   CsvLoad,
   CsvPart,
+  DatabaseSizes,
   DuckdbProcess,
   DuckdbProcessOptions,
   DuckdbRowOptions,
   FileFormat,
   FileView,
+  ProjectDatabase,
   RowOptions,
   RowStream,
   TableInfo,
+  TableSize,
 } from './contract.ts'
+export { isDatabaseLocked } from './is-database-locked.ts'
 export { DuckdbSpare, startDuckdbProcess } from './start-duckdb-process.ts'

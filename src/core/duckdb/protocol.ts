@@ -1,9 +1,9 @@
-import type { CsvPart, DuckdbProcessOptions, DuckdbRowOptions } from './contract.ts'
+import type { CommitMarker, CsvPart, DuckdbProcessOptions, DuckdbRowOptions } from './contract.ts'
 
 /** The part of the options that crosses the pipe. */
 export type Setup = Pick<
   DuckdbProcessOptions,
-  'folder' | 'memoryLimitBytes' | 'threads' | 'attach' | 'views' | 'maxTempBytes'
+  'folder' | 'memoryLimitBytes' | 'threads' | 'attach' | 'views' | 'project' | 'maxTempBytes'
 >
 
 export interface Statement {
@@ -33,6 +33,9 @@ export type Operation =
   | { readonly name: 'tables' }
   | { readonly name: 'describe'; readonly table: string }
   | { readonly name: 'export'; readonly table: string; readonly file: string }
+  | { readonly name: 'sizes' | 'commit' | 'closeDatabase' }
+  | { readonly name: 'prepareCommit'; readonly marker: CommitMarker }
+  | { readonly name: 'findMarker'; readonly jobId: string }
   | { readonly name: 'cancel'; readonly request: number }
 
 /** The head of a frame to the process. */
@@ -47,4 +50,6 @@ export interface Reply {
   readonly value?: unknown
   readonly isText?: boolean
   readonly error?: string
+  /** The error is that an earlier one has undone the transaction. */
+  readonly isAborted?: boolean
 }

@@ -134,6 +134,15 @@ export const errorTable = {
   JOB_NOT_FINISHED: define(exitCodes.no, 'the job has not finished'),
   WAIT_TIMEOUT: define(exitCodes.waitTimeout, 'the time to wait ran out, the job goes on', true),
   LIMITS_FULL: define(exitCodes.temporary, 'a concurrency limit leaves no room now', true),
+  PROJECT_DATABASE_HELD: define(
+    exitCodes.data,
+    'a job needs the project database that the job which called it has',
+  ),
+  PROJECT_DATABASE_ELSEWHERE: define(
+    exitCodes.config,
+    'the project database is in another data folder',
+  ),
+  PROJECT_DATABASE_BUSY: define(exitCodes.temporary, 'others use the project database', true),
   RESULT_MISSING: define(exitCodes.data, 'the job has no result to compare'),
   RESULT_NOT_ROWS: define(exitCodes.data, 'the result of the job is no table'),
   RESULT_UNAVAILABLE: define(exitCodes.io, 'the stored result cannot be read here'),
@@ -153,6 +162,7 @@ export const errorTable = {
   DATASOURCE_INVALID: define(exitCodes.data, 'a datasource is not described correctly'),
   DATASOURCE_UNAVAILABLE: define(exitCodes.unavailable, 'a datasource cannot be reached', true),
   DATASOURCE_ERROR: define(exitCodes.data, 'a datasource or DuckDB refused a statement or failed'),
+  TRANSACTION_ABORTED: define(exitCodes.data, 'an earlier error undid the work of the job'),
   DATASOURCE_KEY_MISSING: define(exitCodes.config, 'the key file of stored secrets is missing'),
 } as const satisfies Record<string, ErrorDefinition>
 

@@ -11,19 +11,22 @@ export interface DuckdbWalls {
 /**
  * The walls that sandboxes have here. An account of its own only where it can reach the job's
  * folder and every attached file: those are read where they lie, since a copy of a database in use
- * may be torn. The caller frees the account.
+ * may be torn. The caller frees the account. A job with its project's database has the account that
+ * owns it: `owner` gives the file to it, or to ours.
  */
 export async function duckdbWalls(
   walls: WallStats,
   data: Pick<DataFolder, 'path'>,
   attached: readonly string[],
+  owner?: (hasOwnAccount: boolean) => Promise<number | undefined>,
 ): Promise<DuckdbWalls> {
   const { account, view } = walls
   const isNamed = view.kind === 'bwrap' || view.kind === 'unshare'
   const confiner = isNamed ? await findConfiner(view.kind) : undefined
   const hasOwnAccount = account.kind === 'own' && (await isReachable(data, attached))
+  const uid = owner ? await owner(hasOwnAccount) : hasOwnAccount ? takeAccount() : undefined
   return {
-    ...(hasOwnAccount ? { uid: takeAccount() } : {}),
+    ...(uid === undefined ? {} : { uid }),
     ...(confiner ? { confiner } : {}),
   }
 }

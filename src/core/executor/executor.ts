@@ -24,6 +24,7 @@ import {
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
+import type { CommitStep } from './commit-outcome.ts'
 import { ChildSlots } from './child-slots.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import { ClaimNumbers } from './claim-numbers.ts'
@@ -36,11 +37,14 @@ import type { ScriptRunner } from './script-runner.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import { sandboxesToKeep } from './sandboxes-to-keep.ts'
+import { settleCommits } from './settle-commits.ts'
 import { requireIsolation } from './require-isolation.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 import { WakeUp } from './wake-up.ts'
 
+/** Between looks for jobs that others left committing: a query of an index that is nearly empty. */
+const settleEveryMs = 5000
 /** A claim that takes longer is given up: the server has gone, and another may be there already. */
 const claimLimitMs = 3000
 
@@ -53,6 +57,8 @@ export interface ExecutorOptions {
   readonly requireIsolation?: boolean
   /** Each log line of each job at once. */
   readonly onLogLine?: (line: JobLogLine) => void
+  /** Between two steps of committing a project's database: for tests that end processes there. */
+  readonly onCommitStep?: (step: CommitStep) => Promise<void>
   /** In place of sandboxes, none of which is then started: to measure the queue alone. */
   readonly runner?: ScriptRunner
 }
@@ -84,6 +90,8 @@ export class Executor {
   private readonly admission: Admission
   private readonly meter = new ExecutorMeter()
   private startedAt = 0
+  private lastSettledAt = 0
+  private settling: Promise<void> | undefined
   private loop: ClaimLoop | undefined
   private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
@@ -113,7 +121,10 @@ export class Executor {
       },
       onDeclaredDead: () => this.fenceOut(),
       onWaitingJobs: () => void this.admission.admit(),
-      alongside: (queries) => this.meter.save(queries, this.id),
+      alongside: async (queries) => {
+        if (context.clock.monotonic() - this.lastSettledAt > settleEveryMs) void this.settle()
+        await this.meter.save(queries, this.id)
+      },
     })
   }
 
@@ -160,6 +171,7 @@ export class Executor {
         cause: error,
       })
     })
+    await this.settle()
     if (options.requireIsolation && this.pool) requireIsolation(this.pool.stats().walls)
     this.startedAt = context.clock.monotonic()
     this.heartbeat.start()
@@ -181,6 +193,7 @@ export class Executor {
       dataFolder: this.dataFolder,
       versions: this.versions,
       onLogLine: this.options.onLogLine,
+      onCommitStep: this.options.onCommitStep,
       runChild: (input) => this.runInserted(input),
       childSlots: new ChildSlots(this.options.concurrency),
       onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
@@ -302,6 +315,23 @@ export class Executor {
     await removeStaleJobFolders(queries, this.dataFolder)
   }
 
+  /** Jobs whose executors died while they committed are ended by what their databases say. */
+  private settle(): Promise<void> {
+    this.settling ??= this.settleOnce().finally(() => (this.settling = undefined))
+    return this.settling
+  }
+
+  private async settleOnce(): Promise<void> {
+    const { context, pool, dataFolder } = this
+    this.lastSettledAt = context.clock.monotonic()
+    if (!pool) return
+    await settleCommits({ context, dataFolder, walls: pool.stats().walls }).catch(
+      (error: unknown) => {
+        context.log.warn({ error: messageOf(error) }, 'cannot look for jobs that were committing')
+      },
+    )
+  }
+
   private async signOff(): Promise<void> {
     if (this.leases.size > 0) {
       await this.handOver()
@@ -309,6 +339,7 @@ export class Executor {
       await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
     }
     await this.admission.whenIdle()
+    await this.settling
     // Before the row is closed: an ended executor's counters are not written any more.
     await this.meter.save(this.context.database.queries, this.id)
     await retireExecutor(this.context.database.queries, this.id)

@@ -9,6 +9,9 @@ const jobCodes: Partial<Record<ErrorCode, string>> = {
   ANALYSIS_INACTIVE: 'dependency_error',
   ANALYSIS_INVALID: 'definition_error',
   JOB_FAILED: 'dependency_error',
+  PROJECT_DATABASE_HELD: 'dependency_error',
+  PROJECT_DATABASE_ELSEWHERE: 'dependency_error',
+  TRANSACTION_ABORTED: 'transaction_aborted',
 }
 
 /** A failed host call as the script sees it: an error with a code, never a stack or a path of ours. */

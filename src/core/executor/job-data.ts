@@ -8,12 +8,14 @@ import {
   openPostgresDatasource,
   resolveDatasource,
 } from '../datasources/index.ts'
-import { type DuckdbProcess, startDuckdbProcess } from '../duckdb/index.ts'
-import { type DataFolder, processEntry } from '../os/index.ts'
+import { type CommitMarker, type DuckdbProcess, startDuckdbProcess } from '../duckdb/index.ts'
+import { type DataFolder, processEntry, projectDatabasePath } from '../os/index.ts'
 import type { WallStats } from '../sandbox/index.ts'
 import { duckdbWalls } from './duckdb-walls.ts'
 import { HostFailure } from './host-failure.ts'
 import { type JobFolder, createJobFolder } from './job-folder.ts'
+import { giveProjectDatabase } from './give-project-database.ts'
+import { openWhenFree } from './open-when-free.ts'
 
 /** DuckDB uses this many threads per job: several jobs share a machine. */
 const duckdbThreads = 2
@@ -26,6 +28,8 @@ export interface JobDataOptions {
   /** Names the script declares; nothing else is within its reach. */
   readonly datasources: readonly string[]
   readonly memoryBytes: number
+  /** What its DuckDB has of its project's database; the caller holds a slot for that. */
+  readonly database?: 'read' | 'write'
   /** What stands around sandboxes here, and so around the DuckDB process. */
   readonly walls: WallStats
 }
@@ -42,6 +46,7 @@ export class JobData {
   private duckdbProcess: Promise<DuckdbProcess> | undefined
   /** The account of the DuckDB process, if not ours. */
   private uid: number | undefined
+  private isClosed = false
 
   constructor(options: JobDataOptions) {
     this.options = options
@@ -80,8 +85,27 @@ export class JobData {
 
   /** The job's DuckDB, with every declared file and DuckDB datasource in it. */
   duckdb(): Promise<DuckdbProcess> {
-    this.duckdbProcess ??= this.startDuckdb()
+    this.duckdbProcess ??= this.startDuckdb(this.options.database)
     return this.duckdbProcess
+  }
+
+  /** The DuckDB whose transaction is to be committed; undefined when the job has written nothing. */
+  async writer(): Promise<DuckdbProcess | undefined> {
+    if (this.options.database !== 'write') return undefined
+    // One that did not start has written nothing.
+    return this.duckdbProcess?.catch(() => undefined)
+  }
+
+  /**
+   * Whether the job's transaction was committed, as the database itself says, read by a new process
+   * when the one that may have committed it is gone.
+   */
+  async readMarker(): Promise<CommitMarker | null> {
+    const before = await this.duckdbProcess?.catch(() => undefined)
+    await before?.stop()
+    this.duckdbProcess = this.startDuckdb('read', [])
+    const duckdb = await this.duckdbProcess
+    return duckdb.findMarker(this.options.jobId, new AbortController().signal)
   }
 
   /** `ctx.duckdb.load`. */
@@ -109,6 +133,7 @@ export class JobData {
 
   /** Ends connections and the DuckDB process, and deletes the folder. */
   async close(): Promise<void> {
+    this.isClosed = true
     const duckdb = await this.duckdbProcess?.catch(() => undefined)
     await Promise.allSettled([
       duckdb?.stop(),
@@ -124,7 +149,10 @@ export class JobData {
     return this.folder
   }
 
-  private async startDuckdb(): Promise<DuckdbProcess> {
+  private async startDuckdb(
+    use: 'read' | 'write' | undefined,
+    datasources = this.options.datasources,
+  ): Promise<DuckdbProcess> {
     const folder = await this.jobFolder()
     const attach: { name: string; path: string }[] = []
     const views: {
@@ -132,7 +160,7 @@ export class JobData {
       files: string[]
       format: Extract<ResolvedDatasource, { type: 'file' }>['format']
     }[] = []
-    for (const name of this.options.datasources) {
+    for (const name of datasources) {
       const source = await this.resolve(name)
       if (source.type === 'duckdb') {
         attach.push({ name, path: source.path })
@@ -147,10 +175,16 @@ export class JobData {
     }
     const { walls, dataFolder } = this.options
     const attached = attach.map(({ path: file }) => file)
-    const { uid, confiner } = await duckdbWalls(walls, dataFolder, attached)
+    const file = projectDatabasePath(dataFolder, this.options.projectId)
+    const { uid, confiner } = await duckdbWalls(
+      walls,
+      dataFolder,
+      attached,
+      use && ((hasOwnAccount) => giveProjectDatabase(file, hasOwnAccount)),
+    )
     this.uid = uid
     if (uid !== undefined) await folder.giveTo(uid)
-    return startDuckdbProcess({
+    const options = {
       folder: folder.path,
       memoryLimitBytes: this.options.memoryBytes,
       threads: duckdbThreads,
@@ -158,8 +192,11 @@ export class JobData {
       entryPath: processEntry('duckdb'),
       attach,
       views,
+      ...(use ? { project: { path: file, use } } : {}),
       ...(uid === undefined ? {} : { uid }),
       ...(confiner ? { confiner } : {}),
-    })
+    }
+    if (!use) return startDuckdbProcess(options)
+    return openWhenFree(() => startDuckdbProcess(options), { isWanted: () => !this.isClosed })
   }
 }

@@ -15,10 +15,12 @@ import type { JobEnd } from './job-end.ts'
 import { Interruption } from './interruption.ts'
 import { JobLog } from './job-log.ts'
 import { ProgressWriter } from './progress-writer.ts'
+import type { OpenDatabase } from './open-database.ts'
 import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import { runChild } from './run-child.ts'
 import type { OutcomeBatch } from './outcome-batch.ts'
-import { type RunOutcome, runJob } from './run-job.ts'
+import { CommitInDoubtError, type CommitStep, commitOutcome } from './commit-outcome.ts'
+import { type EndedOutcome, type RunOutcome, runJob } from './run-job.ts'
 import type { ScriptRunner } from './script-runner.ts'
 import type { VersionCache } from './version-cache.ts'
 import { type WriteOutcomeOptions, writeOutcome } from './write-outcome.ts'
@@ -40,6 +42,7 @@ export interface LeaseEnvironment {
   /** Inserts and runs a child job on the same executor. */
   readonly runChild: (input: InsertedJob) => Promise<JobEnd>
   readonly childSlots: ChildSlots
+  readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
   /**
    * The job needs this process no more. `isKnownEnded`: the lease has ended in the database too, as
    * far as anybody knows.
@@ -116,8 +119,10 @@ export class LeaseHolder {
     const { clock } = this.environment.context
     this.startedAt = clock.monotonic()
     let isKnownEnded = false
+    let database: OpenDatabase | undefined
     try {
       const outcome = await this.runScript()
+      if (outcome.status === 'completed') database = outcome.database
       this.endedAt = clock.monotonic()
       onScriptEnd?.(this.endedAt - this.startedAt)
       this.options.onResult?.()
@@ -126,6 +131,7 @@ export class LeaseHolder {
       return end
     } finally {
       this.progress?.stop()
+      await database?.close()
       this.end(isKnownEnded)
     }
   }
@@ -138,7 +144,7 @@ export class LeaseHolder {
 
   private async runScript(): Promise<RunOutcome> {
     const { job } = this
-    const { context, pool, runner, dataFolder, versions } = this.environment
+    const { context, pool, runner, dataFolder, executorId, versions } = this.environment
     try {
       if (this.interruption.isAborted) return { status: 'aborted', peakMemoryBytes: 0 }
       if (runner) return await runner(job)
@@ -148,10 +154,12 @@ export class LeaseHolder {
         context,
         pool,
         dataFolder,
+        executorId,
         versions,
         job,
         log: this.openLog(),
         signal,
+        mayReturn: this.options.mayRetry,
         ...(this.options.timeoutMs === undefined ? {} : { timeoutMs: this.options.timeoutMs }),
         onProgress: (fraction, message) => {
           this.progress ??= new ProgressWriter(context, this.lease)
@@ -188,6 +196,7 @@ export class LeaseHolder {
    */
   private writeAtOnce(outcome: RunOutcome): Promise<JobEnd | undefined> | undefined {
     if (outcome.status !== 'completed' || !isInline(outcome.resultText)) return undefined
+    if (outcome.database) return undefined
     if (this.log && !this.log.isEmpty) return undefined
     const { resultText } = outcome
     return this.environment.batch
@@ -208,6 +217,9 @@ export class LeaseHolder {
     const { job } = this
     const { context } = this.environment
     await this.flushLog()
+    if (outcome.status === 'returned') {
+      return { status: 'lost', jobId: job.id, isKnownEnded: true }
+    }
     if (outcome.status !== 'aborted') {
       const written = await this.writeSomehow(outcome)
       if (written) return written
@@ -256,18 +268,16 @@ export class LeaseHolder {
    * is tried to fail it, for as long as this executor keeps the lease. A job that only its own
    * command runs is given up, and is found as lost when the command has signed off.
    */
-  private async writeSomehow(
-    outcome: Exclude<RunOutcome, { status: 'aborted' }>,
-  ): Promise<JobEnd | undefined> {
+  private async writeSomehow(outcome: EndedOutcome): Promise<JobEnd | undefined> {
     const { job } = this
     const { context } = this.environment
     const { mayRetry } = this.options
-    let attempt: Exclude<RunOutcome, { status: 'aborted' }> = outcome
+    let attempt: EndedOutcome = outcome
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.write(attempt)
       } catch (error) {
-        if (this.interruption.isAborted) return undefined
+        if (this.interruption.isAborted || error instanceof CommitInDoubtError) return undefined
         const message = `cannot store the outcome: ${messageOf(error)}`
         context.log.error({ jobId: job.id, tries }, message)
         if (!mayRetry && tries > 1) throw error
@@ -281,23 +291,26 @@ export class LeaseHolder {
     }
   }
 
-  private async write(
-    outcome: Exclude<RunOutcome, { status: 'aborted' }>,
-  ): Promise<JobEnd | undefined> {
-    const { context, batch, dataFolder, executorId } = this.environment
-    const end = await writeOutcome(
-      {
-        queries: context.database.queries,
-        batch,
-        dataFolder,
-        job: this.job,
-        executorId,
-        mayRetry: this.options.mayRetry,
-        known: this.known(outcome),
-      },
-      outcome,
-      (work) => retryWhileDatabaseIsAway(work, this.interruption),
-    )
+  private async write(outcome: EndedOutcome): Promise<JobEnd | undefined> {
+    const { context, batch, dataFolder, executorId, onCommitStep } = this.environment
+    const options = {
+      queries: context.database.queries,
+      batch,
+      dataFolder,
+      job: this.job,
+      executorId,
+      mayRetry: this.options.mayRetry,
+      known: this.known(outcome),
+    }
+    const retry = <T>(work: () => Promise<T>) => retryWhileDatabaseIsAway(work, this.interruption)
+    const end =
+      outcome.status === 'completed' && outcome.database
+        ? await commitOutcome(
+            { ...options, onCommitStep, signal: this.interruption.signal },
+            { ...outcome, database: outcome.database },
+            retry,
+          )
+        : await writeOutcome(options, outcome, retry)
     return end && this.report(end)
   }
 

@@ -21,6 +21,8 @@ import { Broker } from './broker.ts'
 import { JobData } from './job-data.ts'
 import { jobLimits } from './job-limits.ts'
 import type { JobLog } from './job-log.ts'
+import { type OpenDatabase, openDatabase } from './open-database.ts'
+import { requireDatabase } from './require-database.ts'
 import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import type { VersionCache } from './version-cache.ts'
 
@@ -28,6 +30,7 @@ export interface RunJobOptions {
   readonly context: Context
   readonly pool: SandboxPool
   readonly dataFolder: DataFolder
+  readonly executorId: string
   readonly versions: VersionCache
   readonly job: ClaimedJob
   readonly log: JobLog
@@ -40,13 +43,21 @@ export interface RunJobOptions {
   ) => Promise<string>
   /** A limit of the caller, besides those of script and operator. */
   readonly timeoutMs?: number
+  /** The queue may have the job back when it turns out to need what it does not hold. */
+  readonly mayReturn: boolean
   /** Aborted when the lease ends or the executor stops: the script is killed. */
   readonly signal: AbortSignal
 }
 
 /** What running the script came to; nothing has been written yet. */
 export type RunOutcome =
-  | { readonly status: 'completed'; readonly resultText: string; readonly peakMemoryBytes: number }
+  | {
+      readonly status: 'completed'
+      readonly resultText: string
+      readonly peakMemoryBytes: number
+      /** Its project's database, written and not committed: the outcome decides. */
+      readonly database?: OpenDatabase
+    }
   | {
       readonly status: 'failed'
       readonly error: JobError
@@ -55,6 +66,11 @@ export type RunOutcome =
       readonly retries?: AnalysisDefinition['retries']
     }
   | { readonly status: 'aborted'; readonly peakMemoryBytes: number }
+  /** The queue has it again: it waits for its project's database. */
+  | { readonly status: 'returned'; readonly peakMemoryBytes: number }
+
+/** The script has run, or could not: this is what is written. */
+export type EndedOutcome = Exclude<RunOutcome, { status: 'aborted' | 'returned' }>
 
 /** An error of the job that is known before its script runs. */
 class RefusedJob extends Error {
@@ -79,6 +95,11 @@ export async function runJob(options: RunJobOptions): Promise<RunOutcome> {
     sandbox = await options.pool.acquire(analysis.projectId, signal)
     const definition = await definitionOf(options, analysis, sandbox)
     const parameters = parametersOf(job, definition)
+    if (definition.database !== 'scratch') {
+      const lack = await requireDatabase(options, analysis.projectId, definition.database)
+      if (lack === 'returned') return { status: 'returned', peakMemoryBytes: 0 }
+      if (lack !== undefined) throw new RefusedJob('dependency_error', lack)
+    }
     const outcome = await runScript(options, analysis, definition, parameters, sandbox)
     const { retries } = definition
     return outcome.status === 'failed' && retries ? { ...outcome, retries } : outcome
@@ -173,7 +194,14 @@ async function runScript(
     datasources: definition.dependencies.datasources,
     memoryBytes: limits.memoryBytes,
     walls: options.pool.stats().walls,
+    ...(definition.database === 'scratch' ? {} : { database: definition.database }),
   })
+  const close = () =>
+    data.close().catch((error: unknown) => {
+      // The job's outcome stands; what was left behind is for cleanup.
+      context.log.warn({ jobId: job.id, error: messageOf(error) }, 'cannot clear the job folder')
+    })
+  let database: OpenDatabase | undefined
   const broker = new Broker({
     queries: context.database.queries,
     analysisId: analysis.id,
@@ -209,13 +237,13 @@ async function runScript(
       broker,
       signal,
     )
-    return toRunOutcome(outcome, await data.peakMemoryBytes())
+    const peakMemoryBytes = await data.peakMemoryBytes()
+    if (outcome.status === 'completed') database = await openDatabase(data, close)
+    return toRunOutcome(outcome, peakMemoryBytes, database)
   } finally {
     await broker.close()
-    await data.close().catch((error: unknown) => {
-      // The job's outcome stands; what was left behind is for cleanup.
-      context.log.warn({ jobId: job.id, error: messageOf(error) }, 'cannot clear the job folder')
-    })
+    // One that is to be committed is closed by who does that.
+    if (!database) await close()
   }
 }
 
@@ -225,11 +253,20 @@ class RefusedChild extends KilnError {
   }
 }
 
-function toRunOutcome(outcome: SandboxOutcome, duckdbBytes: number): RunOutcome {
+function toRunOutcome(
+  outcome: SandboxOutcome,
+  duckdbBytes: number,
+  database: OpenDatabase | undefined,
+): RunOutcome {
   const peakMemoryBytes = outcome.usage.peakMemoryBytes + duckdbBytes
   switch (outcome.status) {
     case 'completed':
-      return { status: 'completed', resultText: outcome.resultText, peakMemoryBytes }
+      return {
+        status: 'completed',
+        resultText: outcome.resultText,
+        peakMemoryBytes,
+        ...(database ? { database } : {}),
+      }
     case 'aborted':
       return { status: 'aborted', peakMemoryBytes }
     case 'failed': {

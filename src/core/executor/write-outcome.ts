@@ -12,7 +12,7 @@ import { type StoredResult, discardResult, isInline, storeResult } from '../resu
 import type { JobEnd } from './job-end.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { OutcomeBatch } from './outcome-batch.ts'
-import type { RunOutcome } from './run-job.ts'
+import type { EndedOutcome } from './run-job.ts'
 
 export interface WriteOutcomeOptions {
   readonly queries: Queries
@@ -31,7 +31,7 @@ export interface WriteOutcomeOptions {
  */
 export async function writeOutcome(
   options: WriteOutcomeOptions,
-  outcome: Exclude<RunOutcome, { status: 'aborted' }>,
+  outcome: EndedOutcome,
   retry: <T>(work: () => Promise<T>) => Promise<T>,
 ): Promise<JobEnd | undefined> {
   const jobId = options.job.id
@@ -46,7 +46,7 @@ export async function writeOutcome(
       return isReturned ? { status: 'retrying', jobId, error } : undefined
     }
     const written = await retry(() =>
-      write(options, { status: 'failed', error: clean(outcome.error) }),
+      writeEnding(options, { status: 'failed', error: clean(outcome.error) }),
     )
     return written ? { status: 'failed', jobId, error: outcome.error } : undefined
   }
@@ -55,7 +55,7 @@ export async function writeOutcome(
       ? undefined
       : await storeResult(options.dataFolder, options.job, outcome.resultText)
     const written = await retry(() =>
-      write(options, { status: 'completed', resultText: outcome.resultText, stored }),
+      writeEnding(options, { status: 'completed', resultText: outcome.resultText, stored }),
     )
     if (written) return { status: 'completed', jobId, resultText: outcome.resultText }
     if (stored) await discardResult(options.dataFolder, stored)
@@ -64,12 +64,15 @@ export async function writeOutcome(
     if (isConnectionLost(error)) throw error
     // A full disk, or a result that Postgres refuses, must not leave the job running for ever.
     const failure = { code: 'result_not_stored', message: messageOf(error), stack: null }
-    const written = await retry(() => write(options, { status: 'failed', error: clean(failure) }))
+    const written = await retry(() =>
+      writeEnding(options, { status: 'failed', error: clean(failure) }),
+    )
     return written ? { status: 'failed', jobId, error: failure } : undefined
   }
 }
 
-type Ending =
+/** How a job ended, as it is written. */
+export type Ending =
   | { readonly status: 'failed'; readonly error: JobError }
   | {
       readonly status: 'completed'
@@ -77,7 +80,8 @@ type Ending =
       readonly stored: StoredResult | undefined
     }
 
-async function write(options: WriteOutcomeOptions, ending: Ending): Promise<boolean> {
+/** Writes how the job ended, if its lease holds; false when that has ended otherwise. */
+export async function writeEnding(options: WriteOutcomeOptions, ending: Ending): Promise<boolean> {
   const { queries, job, known } = options
   const lease = { jobId: job.id, leaseToken: job.leaseToken }
   const stored = ending.status === 'completed' ? ending.stored : undefined

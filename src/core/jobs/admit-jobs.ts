@@ -4,6 +4,9 @@ import { type Queries, prepare, runPrepared } from '../database/index.ts'
 /** Jobs admitted by one transaction: it holds the lock on all slots for some 20 ms at most. */
 const batchSize = 500
 
+/** Claims of other data folders step over those that are ready, so there must not be many. */
+const maxReaders = 64
+
 /**
  * A statement of its own: the next one must see what those have given away who had the lock. Plans
  * are kept, and one made while the table was small may read all of it for each pair.
@@ -64,27 +67,42 @@ const admit = prepare(
     where project.max_concurrent is not null
     group by project.id
   ),
+  databases as materialized (
+    -- Of those that have or ask for the project database.
+    select project_id, count(*) as users,
+      count(*) filter (where database_use = 'write') as writers
+    from analysis_database_users
+    group by project_id
+  ),
   room as materialized (
     select analysis.id as analysis_id, analysis.project_id, project.jobs as project_jobs,
       analysis.max_concurrent is not null or project.jobs is not null as is_limited,
+      coalesce(databases.users, 0) as users, coalesce(databases.writers, 0) as writers,
       least(
         analysis.max_concurrent - coalesce(held.jobs, 0) - coalesce(asked.children, 0),
         project.jobs,
+        case analysis.database_use
+          -- Looked at even while it cannot go: readers that came later wait behind it.
+          when 'write' then 1
+          when 'read' then case when databases.writers > 0 then 0 else $2 - databases.users end
+        end,
         $1
       ) as jobs
     from (select distinct analysis_id from pairs) waiting
     join analyses analysis on analysis.id = waiting.analysis_id
+    left join databases on databases.project_id = analysis.project_id
     left join projects_room project on project.id = analysis.project_id
     left join held on held.analysis_id = analysis.id
     left join asked on asked.analysis_id = analysis.id
   ),
   candidates as materialized (
     select job.ctid as place, room.analysis_id, room.project_id, room.project_jobs, room.jobs,
-      room.is_limited, job.priority, job.run_at, job.id
+      room.is_limited or job.database_use is not null as is_limited, room.users, room.writers,
+      job.database_use, job.priority, job.run_at, job.id
     from room
     join pairs on pairs.analysis_id = room.analysis_id
     cross join lateral (
-      select ctid, priority, run_at, id
+      select ctid, database_use, priority, run_at, id
       from analysis_jobs
       where waits_for_slot
         and status = 'pending'
@@ -106,24 +124,52 @@ const admit = prepare(
     from candidates
   ),
   within_project as (
-    select place, is_limited, project_jobs, priority, run_at, id, row_number() over (
-      partition by project_id
-      order by priority desc, run_at, id
-    ) as number
+    select place, project_id, is_limited, project_jobs, users, writers, database_use, priority,
+      run_at, id, row_number() over (
+        partition by project_id
+        order by priority desc, run_at, id
+      ) as number
     from within_analysis
     where number <= jobs
   ),
-  chosen as materialized (
-    select place, is_limited
+  within_database as (
+    -- First come first served: nobody overtakes a writer that waits for readers to end.
+    select *, count(*) over earlier as before,
+      count(*) filter (where database_use = 'write') over earlier as writers_before
     from within_project
     where number <= coalesce(project_jobs, number)
-    order by priority desc, run_at, id
+    window earlier as (
+      partition by project_id, database_use is null
+      order by priority desc, run_at, id
+      rows between unbounded preceding and 1 preceding
+    )
+  ),
+  chosen as materialized (
+    select within_database.place, within_database.is_limited
+    from within_database
+    join projects project on project.id = within_database.project_id
+    where case within_database.database_use
+        when 'write' then users + before = 0
+        when 'read' then writers + writers_before = 0 and users + before < $2
+        else true
+      end
+      and (
+        within_database.database_use is null
+        or kiln_is_home_served(project.home_folder)
+      )
+    order by within_database.priority desc, within_database.run_at, within_database.id
     limit $1
   ),
   admitted as (
     update analysis_jobs job
     set ready = true, waits_for_slot = false, waiting_reason = null,
-      holds_slot = job.ctid = any (array(select place from chosen where is_limited))
+      holds_slot = job.ctid = any (array(select place from chosen where is_limited)),
+      database_home = case when job.database_use is not null then (
+        select project.home_folder
+        from analyses analysis
+        join projects project on project.id = analysis.project_id
+        where analysis.id = job.analysis_id
+      ) end
     where job.ctid = any (array(select place from chosen))
     returning job.id
   ),
@@ -175,7 +221,10 @@ async function isAnyWaiting(queries: Queries): Promise<boolean> {
 async function admitBatch(queries: Queries): Promise<number> {
   return queries.transaction().execute(async (transaction) => {
     await runPrepared(transaction, lockSlots, [])
-    const [admitted] = await runPrepared<{ count: number }>(transaction, admit, [batchSize])
+    const [admitted] = await runPrepared<{ count: number }>(transaction, admit, [
+      batchSize,
+      maxReaders,
+    ])
     return admitted?.count ?? 0
   })
 }

@@ -28,6 +28,8 @@ export interface ClaimedJob {
   readonly isActive: boolean
   /** It runs under a limit: its end lets another go. */
   readonly holdsSlot: boolean
+  /** If it holds a slot: what it may do with the project database. */
+  readonly databaseUse: 'read' | 'write' | null
 }
 
 /** Each by its expression over `job` and its `analysis`. */
@@ -51,6 +53,7 @@ const columns: Readonly<Record<Exclude<keyof ClaimedJob, 'leaseToken'>, string>>
   projectId: 'analysis.project_id',
   isActive: 'analysis.is_active',
   holdsSlot: 'job.holds_slot',
+  databaseUse: 'job.database_use',
 }
 
 /** Columns of a claimed `job` and its `analysis`, but for the token. */
@@ -70,7 +73,7 @@ const claim = prepare(
   'kiln_claim_jobs',
   `
   with executor as (
-    select id
+    select id, data_folder_id::text as home
     from analysis_executors
     where id = $1
       and stopped_at is null
@@ -85,6 +88,7 @@ const claim = prepare(
     where ready
       and run_at <= now()
       and exists (select from executor)
+      and (database_home is null or database_home = (select home from executor))
     order by priority desc, run_at, id
     limit $2
     for update skip locked

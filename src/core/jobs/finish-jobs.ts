@@ -71,7 +71,8 @@ const finish = prepare(
       started_at = least(job.started_at + given.start_delay_ms * interval '1 millisecond', now()),
       completed_at = now(),
       execution_time_ms = given.duration_ms::bigint,
-      lease_token = null
+      lease_token = null,
+      committing_at = null
     from given
     where job.id = given.id
       and job.lease_token = given.token

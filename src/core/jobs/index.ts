@@ -61,6 +61,20 @@ export { type LostExecutor, LostExecutorWatch } from './lost-executor-watch.ts'
 export { type Rescue, rescueJobs, rescueUnownedJobs } from './rescue-jobs.ts'
 export { setProjectLimit } from './set-project-limit.ts'
 export { deadAfterMs, sweepInPassing, sweepLostExecutors } from './sweep-lost-executors.ts'
+export {
+  type CommittingJob,
+  clearCommitting,
+  findCommittingJobs,
+  markCommitting,
+} from './committing-jobs.ts'
+export { type DatabaseHold, holdDatabase } from './hold-database.ts'
+export {
+  type DatabaseUse,
+  needOfVersion,
+  returnForDatabase,
+  takeDatabaseSlotLate,
+  takeHome,
+} from './take-database-slot.ts'
 export { requestSlot, withdrawSlotRequest } from './take-slot.ts'
 export { type WaitOptions, waitForJob, waitForJobs } from './wait-for-jobs.ts'
 export { type JobChanges, watchJobs } from './watch-jobs.ts'

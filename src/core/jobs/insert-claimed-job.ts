@@ -7,10 +7,8 @@ import { parametersText } from './parameters-text.ts'
 import { type SlotTaker, takeSlot } from './take-slot.ts'
 
 export interface ClaimedJobInput extends SlotTaker {
-  readonly versionNumber: number
   readonly parameters: unknown
   readonly triggeredBy: string
-  readonly executorId: string
   /** As a claim's. */
   readonly claimNumber?: number
 }
@@ -20,15 +18,15 @@ export interface ClaimedJobInput extends SlotTaker {
  * rescued to another executor: if this one dies the job fails with `executor_lost`, since nobody
  * expects it to run again behind the caller's back.
  *
- * @throws KilnError LIMITS_FULL when its analysis or project runs as many jobs as it may,
- * PARAMETER_INVALID for text that a job row cannot hold.
+ * @throws KilnError LIMITS_FULL when its analysis or project runs as many jobs as it may, or the
+ * project database is taken; PROJECT_DATABASE_HELD, PROJECT_DATABASE_ELSEWHERE; PARAMETER_INVALID for text that a job row cannot hold.
  */
 export async function insertClaimedJob(
   queries: Queries,
   input: ClaimedJobInput,
 ): Promise<ClaimedJob> {
   return queries.transaction().execute(async (transaction) => {
-    const holdsSlot = await takeSlot(transaction, input)
+    const { holdsSlot, database } = await takeSlot(transaction, input)
     const leaseToken = randomUUID()
     const { rows } = await sql<Omit<ClaimedJob, 'leaseToken'>>`
       with lease as (
@@ -41,14 +39,15 @@ export async function insertClaimedJob(
       job as (
         insert into analysis_jobs (
           analysis_id, version_number, parameters, triggered_by, executor_id, parent_job_id,
-          status, started_at, attempt, max_lost, lease_token, holds_slot, schedule_timezone
+          status, started_at, attempt, max_lost, lease_token, holds_slot, database_use, database_home,
+          schedule_timezone
         )
         select ${input.analysisId}, ${input.versionNumber},
           ${parametersText(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
           ${input.parentJobId ?? null}::uuid, 'running',
           -- It may have waited for the lock on the slots since the transaction began.
           clock_timestamp(), 1, 0, ${leaseToken}::uuid,
-          ${holdsSlot}::boolean,
+          ${holdsSlot}::boolean, ${database?.use ?? null}, ${database?.home ?? null},
           -- What its caller means by a date it means too.
           (
             select schedule_timezone

@@ -40,6 +40,8 @@ export function rescueJobs(
             where executor_id = ${executorId}
           ))
           and job.status = 'running'
+          -- Whether it has completed is known to its project's database only.
+          and job.committing_at is null
         for update of job
       ),
       ended as (
@@ -68,6 +70,8 @@ export function rescueUnownedJobs(queries: Queries): Promise<Rescue> {
         from analysis_jobs job
         where job.id = any (array(select unnest(job_ids) from unowned))
           and job.status = 'running'
+          -- Whether it has completed is known to its project's database only.
+          and job.committing_at is null
           and not exists (
             select
             from analysis_executors executor

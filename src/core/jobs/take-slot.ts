@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
+import { type DatabaseNeed, needOfVersion, takeDatabaseSlot } from './take-database-slot.ts'
 
 /** A limit that stands, and how full it is. */
 interface Room {
@@ -13,8 +14,16 @@ interface Room {
   readonly projectSlots: number
 }
 
+/** What a job that starts at once has been given. */
+export interface TakenSlot {
+  readonly holdsSlot: boolean
+  readonly database: DatabaseNeed | undefined
+}
+
 export interface SlotTaker {
   readonly analysisId: string
+  readonly versionNumber: number
+  readonly executorId: string
   /**
    * A child needs no slot of the project, since its parent holds one; and what is kept for waiting
    * children is kept for it.
@@ -25,26 +34,38 @@ export interface SlotTaker {
 }
 
 /**
- * Takes a slot for a job that starts at once, inside the transaction that inserts it; false when no
- * limit asks for one. Jobs that were admitted and that no executor has claimed yet step back for
+ * Takes a slot for a job that starts at once, inside the transaction that inserts it; none when no
+ * limit asks for one and it needs no project database. Jobs that were admitted and that no executor has claimed yet step back for
  * it: were they not to, parents that fill all executors would wait for slots that only executors
  * can free. Locks nothing of an analysis without limits.
  *
- * @throws KilnError LIMITS_FULL naming the limit.
+ * @throws KilnError LIMITS_FULL naming the limit, PROJECT_DATABASE_HELD, PROJECT_DATABASE_ELSEWHERE.
  */
-export async function takeSlot(transaction: Queries, taker: SlotTaker): Promise<boolean> {
-  const { analysisId, parentJobId } = taker
-  const isChild = parentJobId !== undefined
-  if (!(await isLimited(transaction, analysisId, isChild))) return false
+export async function takeSlot(transaction: Queries, taker: SlotTaker): Promise<TakenSlot> {
+  const isChild = taker.parentJobId !== undefined
+  const database = await needOfVersion(transaction, taker)
+  const limited = await isLimited(transaction, taker.analysisId, isChild)
+  if (!limited && !database) return { holdsSlot: false, database }
   await lockBeforeSlots(transaction, taker)
   await sql`select kiln_lock_slots()`.execute(transaction)
+  if (database) await takeDatabaseSlot(transaction, { ...taker, ...database })
+  const holdsSlot = await takeLimitedSlot(transaction, taker)
+  if (taker.slotRequestId !== undefined) await withdrawSlotRequest(transaction, taker.slotRequestId)
+  return { holdsSlot: holdsSlot || database !== undefined, database }
+}
+
+async function takeLimitedSlot(
+  transaction: Queries,
+  { analysisId, parentJobId }: SlotTaker,
+): Promise<boolean> {
+  const isChild = parentJobId !== undefined
   const room = await readRoom(transaction, analysisId, isChild)
   if (!room) return false
   const { analysisLimit, projectLimit } = room
+  if (analysisLimit === null && (isChild || projectLimit === null)) return false
   const tooMany = analysisLimit === null ? 0 : room.analysisSlots + 1 - analysisLimit
   const stepped = tooMany > 0 ? await stepBack(transaction, tooMany, { analysisId }) : 0
   if (stepped < tooMany) throw full(room, 'analysis')
-  if (taker.slotRequestId !== undefined) await withdrawSlotRequest(transaction, taker.slotRequestId)
   if (isChild || projectLimit === null) return true
   const tooManyOfProject = room.projectSlots - stepped + 1 - projectLimit
   if (tooManyOfProject > 0) {
@@ -159,15 +180,20 @@ function full(room: Room, limit: 'analysis' | 'project'): KilnError {
 
 const jobs = (count: number | null): string => (count === 1 ? '1 job' : `${count} jobs`)
 
-/** Keeps the next slot of an analysis for a child that waits; to be repeated within 5 s. */
+/**
+ * Keeps the next slot of an analysis, and of the project database if its current version needs it,
+ * for a child that waits; to be repeated within 5 s.
+ */
 export async function requestSlot(
   queries: Queries,
   requestId: string,
   analysisId: string,
 ): Promise<void> {
   await sql`
-    insert into analysis_slot_requests (id, analysis_id)
-    values (${requestId}, ${analysisId})
+    insert into analysis_slot_requests (id, analysis_id, database_use)
+    select ${requestId}, id, database_use
+    from analyses
+    where id = ${analysisId}
     on conflict (id) do update set asked_at = now()
   `.execute(queries)
 }

@@ -38,7 +38,13 @@ export const waitingReason = sql<string | null>`
     )
       then 'every executor is draining'
     when analysis_jobs.waits_for_slot
-      then coalesce(kiln_limit_reason(analysis_jobs.analysis_id), 'its turn')
+      then coalesce(
+        case when analysis_jobs.database_use is not null
+          then kiln_database_reason(analyses.project_id, analysis_jobs.database_use)
+        end,
+        kiln_limit_reason(analysis_jobs.analysis_id),
+        'its turn'
+      )
     else 'a free place on an executor'
   end
 `

@@ -19,5 +19,6 @@ export {
 export { type Release, tryTakeTurn } from './machine-turn.ts'
 export { packageRoot, processEntry } from './package-root.ts'
 export { type ProcessIdentity, currentProcessIdentity, isProvablyGone } from './process-identity.ts'
+export { projectDatabasePath } from './project-database-path.ts'
 export { isPidTaken, isProcessRunning, workingFolderOf } from './processes.ts'
 export { type ProgramResult, type RunProgramOptions, runProgram } from './run-program.ts'

@@ -12,8 +12,8 @@ let connection: DuckDBConnection
 /** The instance without the check of statements in front of it: the second wall alone. */
 beforeAll(async () => {
   folder = makeFolder()
-  const instance = await openInstance({ folder, memoryLimitBytes: 256 * 1024 ** 2, threads: 1 })
-  connection = await instance.connect()
+  const opened = await openInstance({ folder, memoryLimitBytes: 256 * 1024 ** 2, threads: 1 })
+  connection = opened.connection
 })
 
 afterAll(() => {

@@ -2,13 +2,13 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { ColumnInfo, TableInfo } from '../contract.ts'
-import { quoteTableName, quoteText } from './identifiers.ts'
+import { ownSchema, quoteTableName, quoteText } from './identifiers.ts'
 import { Refusal } from './refusal.ts'
 
 export async function listTables(connection: DuckDBConnection): Promise<TableInfo[]> {
   const result = await connection.run(`
     select database_name, schema_name, table_name, 'table' as kind
-      from duckdb_tables() where not internal
+      from duckdb_tables() where not internal and schema_name <> '${ownSchema}'
     union all
     select database_name, schema_name, view_name, 'view'
       from duckdb_views() where not internal

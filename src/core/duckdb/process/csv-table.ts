@@ -5,7 +5,7 @@ import { nameColumn } from './name-column.ts'
 import { settleDecimals } from './open-decimals.ts'
 import { expressionOf, readCsv } from './read-csv.ts'
 import { Refusal } from './refusal.ts'
-import { scalar } from './transaction.ts'
+import { type Transaction, scalar } from './transaction.ts'
 
 /**
  * A table that grows by CSV files within one transaction, so that reading them goes on while the
@@ -14,16 +14,18 @@ import { scalar } from './transaction.ts'
  */
 export class CsvTable {
   readonly #table: string
+  readonly #transaction: Transaction
   #isCreated = false
   /** Kept back while the type of a column depends on all of the rows. */
   readonly #waiting: CsvPart[] = []
 
-  constructor(table: string) {
+  constructor(table: string, transaction: Transaction) {
     this.#table = quoteTableName(table)
+    this.#transaction = transaction
   }
 
   async begin(connection: DuckDBConnection): Promise<void> {
-    await connection.run('begin transaction')
+    await this.#transaction.begin(connection)
   }
 
   async add(connection: DuckDBConnection, part: CsvPart): Promise<void> {
@@ -47,13 +49,12 @@ export class CsvTable {
     if (count !== rowCount) {
       throw new Refusal(`${rowCount} rows were copied, ${count} arrived: nothing loaded`)
     }
-    await connection.run('commit')
+    await this.#transaction.commit(connection)
     return { rowCount }
   }
 
   async rollBack(connection: DuckDBConnection): Promise<void> {
-    // An error that aborts the transaction may already have ended it.
-    await connection.run('rollback').catch(() => undefined)
+    await this.#transaction.rollBack(connection, this.#isCreated ? this.#table : undefined)
   }
 
   async #read(

@@ -1,15 +1,19 @@
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
 import type { DuckdbRowOptions } from '../contract.ts'
 import { defaultMaxRowBytes } from '../limits.ts'
-import type { Operation, Statement } from '../protocol.ts'
+import type { Operation, Setup, Statement } from '../protocol.ts'
 import { describeTable, exportTable, listTables } from './catalog.ts'
-import { quoteIdentifier } from './identifiers.ts'
-import { loadQuery } from './load-query.ts'
+import { databaseSizes } from './database-sizes.ts'
+import { JobTransaction, findMarker } from './job-transaction.ts'
+import { type LoadPlace, loadQuery } from './load-query.ts'
 import { Loads } from './loads.ts'
 import { prepareStatement } from './prepare-statement.ts'
 import { Refusal } from './refusal.ts'
 import { RowWriter } from './row-writer.ts'
-import { Session, Turn } from './session.ts'
+import { Turn } from './session.ts'
+import { type Lookup, Sessions } from './sessions.ts'
+import type { Opened } from './setup.ts'
+import { ownTransaction, partOfTransaction } from './transaction.ts'
 
 /** A plain value, or rows as pieces of JSON text. */
 export type Answer = { readonly value: unknown } | { readonly rows: readonly Buffer[] | null }
@@ -17,7 +21,7 @@ export type Answer = { readonly value: unknown } | { readonly rows: readonly Buf
 type Of<Name extends Operation['name']> = Extract<Operation, { readonly name: Name }>
 
 interface OpenStream {
-  readonly session: Session
+  readonly lookup: Lookup
   readonly rows: RowWriter
   readonly batchSize: number
   readonly maxBytes: number
@@ -25,16 +29,26 @@ interface OpenStream {
 
 /** The instance of one job and everything that is open on it. */
 export class Host {
-  readonly #instance: DuckDBInstance
+  readonly #opened: Opened
   readonly #folder: string
-  readonly #sessions = new Map<string, Promise<Session>>()
+  readonly #place: LoadPlace
+  /** Of a job that writes its project's database. */
+  readonly #transaction: JobTransaction | undefined
+  readonly #sessions: Sessions
   readonly #streams = new Map<number, OpenStream>()
-  readonly #loads = new Loads()
+  readonly #loads: Loads
   readonly #turns = new Map<number, Turn>()
 
-  constructor(instance: DuckDBInstance, folder: string) {
-    this.#instance = instance
+  constructor(opened: Opened, { folder, project }: Pick<Setup, 'folder' | 'project'>) {
+    const isWriter = project?.use === 'write'
+    this.#opened = opened
     this.#folder = folder
+    this.#place = isWriter
+      ? { database: 'project', transaction: partOfTransaction }
+      : { database: 'memory', transaction: ownTransaction }
+    this.#transaction = isWriter ? new JobTransaction() : undefined
+    this.#sessions = new Sessions(opened, this.#transaction)
+    this.#loads = new Loads(this.#place.transaction)
   }
 
   async handle(id: number, operation: Exclude<Operation, Of<'setup'>>): Promise<Answer> {
@@ -66,8 +80,8 @@ export class Host {
       case 'exec':
         return { value: await this.#main(turn, (c) => exec(c, operation)) }
       case 'beginLoad': {
-        const session = await this.#session(undefined)
-        return { value: await this.#loads.begin(id, turn, session, operation.table) }
+        const { main } = this.#sessions
+        return { value: await this.#loads.begin(id, turn, main, operation.table) }
       }
       case 'addPart':
         return { value: await this.#loads.add(operation.load, turn, operation.part) }
@@ -76,7 +90,7 @@ export class Host {
       case 'abandonLoad':
         return { value: await this.#loads.abandon(operation.load) }
       case 'loadQuery':
-        return { value: await this.#main(turn, (c) => loadQuery(c, operation)) }
+        return { value: await this.#main(turn, (c) => loadQuery(c, operation, this.#place)) }
       case 'tables':
         return { value: await this.#main(turn, listTables) }
       case 'describe':
@@ -85,27 +99,40 @@ export class Host {
         return {
           value: await this.#main(turn, (c) => exportTable(c, this.#folder, operation)),
         }
+      case 'sizes':
+        return { value: await this.#main(turn, databaseSizes) }
+      case 'prepareCommit':
+        return {
+          value: await this.#main(turn, (c) => this.#writer.prepare(c, operation.marker)),
+        }
+      case 'commit':
+        return { value: (await this.#main(turn, (c) => this.#writer.commit(c))) ?? null }
+      case 'findMarker':
+        return { value: await this.#main(turn, (c) => findMarker(c, operation.jobId)) }
+      case 'closeDatabase':
+        return { value: this.#close() }
     }
   }
 
   async #query(turn: Turn, { options, sql, params }: Of<'query'>): Promise<Buffer[]> {
-    const session = await this.#session(options.catalog)
-    return await session.run(turn, async (connection) => {
+    const lookup = await this.#sessions.find(options.catalog)
+    return await lookup.run(turn, async (connection) => {
       const rows = await openRows(connection, { sql, params }, options)
       return await rows.writeAll(options.maxRows ?? Infinity, maxBytesOf(options))
     })
   }
 
   async #openStream(id: number, turn: Turn, { options, sql, params }: Of<'stream'>): Promise<null> {
-    // A connection of its own: an open result would be lost to the next statement on it.
-    const session = await this.#connect(options.catalog)
+    const lookup = await this.#sessions.open(options.catalog)
     try {
-      const rows = await session.run(turn, (c) => openRows(c, { sql, params }, options))
+      const rows = await lookup.run(turn, (c) =>
+        openRows(c, { sql, params }, options, { isWhole: lookup.isShared }),
+      )
       const { batchSize } = options
-      this.#streams.set(id, { session, rows, batchSize, maxBytes: maxBytesOf(options) })
+      this.#streams.set(id, { lookup, rows, batchSize, maxBytes: maxBytesOf(options) })
       return null
     } catch (error) {
-      session.close()
+      lookup.close()
       throw error
     }
   }
@@ -113,35 +140,31 @@ export class Host {
   async #next(turn: Turn, streamId: number): Promise<Buffer[] | null> {
     const stream = this.#streams.get(streamId)
     if (!stream) throw new Refusal('the stream is closed')
-    const { session, rows, batchSize, maxBytes } = stream
-    return await session.run(turn, () => rows.writeBatch(batchSize, maxBytes))
+    const { lookup, rows, batchSize, maxBytes } = stream
+    return await lookup.run(turn, () => rows.writeBatch(batchSize, maxBytes))
   }
 
   #closeStream(id: number): null {
-    this.#streams.get(id)?.session.close()
+    this.#streams.get(id)?.lookup.close()
     this.#streams.delete(id)
     return null
   }
 
   async #main<T>(turn: Turn, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    return await (await this.#session(undefined)).run(turn, work)
+    return await this.#sessions.main.run(turn, work)
   }
 
-  /** The session of a catalog, opened when first used; names without one are looked up in it. */
-  async #session(catalog: string | undefined): Promise<Session> {
-    const key = catalog ?? ''
-    let session = this.#sessions.get(key)
-    if (!session) {
-      session = this.#connect(catalog)
-      this.#sessions.set(key, session)
-    }
-    return await session
+  get #writer(): JobTransaction {
+    if (!this.#transaction) throw new Refusal('the job does not write its project database')
+    return this.#transaction
   }
 
-  async #connect(catalog: string | undefined): Promise<Session> {
-    const connection = await this.#instance.connect()
-    if (catalog !== undefined) await connection.run(`use ${quoteIdentifier(catalog)}`)
-    return new Session(connection)
+  #close(): null {
+    for (const { lookup } of this.#streams.values()) lookup.close()
+    this.#streams.clear()
+    this.#sessions.close()
+    this.#opened.instance.closeSync()
+    return null
   }
 }
 
@@ -153,14 +176,19 @@ async function exec(
   return { rowCount: (await statement.run()).rowsChanged }
 }
 
-/** Streaming keeps one chunk in memory; the limits end a result that is too large early. */
+/**
+ * Streaming keeps one chunk in memory; the limits end a result that is too large early. A whole result
+ * does not stand in the way of the next statement on its connection, and spills when it is large.
+ */
 async function openRows(
   connection: DuckDBConnection,
   { sql, params }: Statement,
   options: DuckdbRowOptions,
+  { isWhole } = { isWhole: false },
 ): Promise<RowWriter> {
   const statement = await prepareStatement(connection, sql, params)
-  return new RowWriter(await statement.stream(), options.exact === true)
+  const result = isWhole ? await statement.run() : await statement.stream()
+  return new RowWriter(result, options.exact === true)
 }
 
 function maxBytesOf(options: DuckdbRowOptions): number {

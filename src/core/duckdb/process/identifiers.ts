@@ -22,5 +22,16 @@ export function quoteTableName(name: string): string {
   if (parts.length === 0 || parts.length > 3 || parts.includes('')) {
     throw new Refusal(`not a table name: ${JSON.stringify(name)}`)
   }
+  refuseOwnSchema(name)
   return parts.map(quoteIdentifier).join('.')
+}
+
+/** Where the project's database keeps what was committed by whom: not for scripts. */
+export const ownSchema = '_kiln'
+
+/** By its letters, wherever they stand: there is no other way to write the name of what is changed. */
+export function refuseOwnSchema(text: string): void {
+  if (text.toLowerCase().includes(ownSchema)) {
+    throw new Refusal(`${ownSchema} is a schema of Kiln's own`)
+  }
 }

@@ -2,6 +2,7 @@ import type { CsvPart } from '../contract.ts'
 import { CsvTable } from './csv-table.ts'
 import { Refusal } from './refusal.ts'
 import { type Session, Turn } from './session.ts'
+import type { Transaction } from './transaction.ts'
 
 interface OpenLoad {
   readonly session: Session
@@ -12,9 +13,14 @@ interface OpenLoad {
 /** The loads under way; each holds the session in which its table grows. */
 export class Loads {
   readonly #open = new Map<number, OpenLoad>()
+  readonly #transaction: Transaction
+
+  constructor(transaction: Transaction) {
+    this.#transaction = transaction
+  }
 
   async begin(id: number, turn: Turn, session: Session, name: string): Promise<null> {
-    const table = new CsvTable(name)
+    const table = new CsvTable(name, this.#transaction)
     const release = await session.hold(turn)
     try {
       await session.runHeld(turn, (connection) => table.begin(connection))

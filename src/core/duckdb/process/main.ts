@@ -8,6 +8,7 @@ import { Socket } from 'node:net'
 import { FrameReader, encodeFrame } from '../frames.ts'
 import { maxFrameBytes } from '../limits.ts'
 import type { Reply, Request, Setup } from '../protocol.ts'
+import { AbortedTransaction } from './aborted-transaction.ts'
 import { Host } from './host.ts'
 import { type Scrub, scrubberFor } from './scrub.ts'
 import { openInstance } from './setup.ts'
@@ -26,14 +27,18 @@ async function answer({ id, operation }: Request): Promise<void> {
     if ('value' in result) return send({ id, value: result.value })
     send({ id, isText: result.rows !== null }, result.rows ?? [])
   } catch (error) {
-    send({ id, error: scrub(error instanceof Error ? error.message : String(error)) })
+    send({
+      id,
+      error: scrub(error instanceof Error ? error.message : String(error)),
+      ...(error instanceof AbortedTransaction ? { isAborted: true } : {}),
+    })
   }
 }
 
 async function start(setup: Setup): Promise<void> {
   scrub = scrubberFor(setup)
   process.chdir(setup.folder)
-  host = new Host(await openInstance(setup), setup.folder)
+  host = new Host(await openInstance(setup), setup)
 }
 
 /** Blocks until Kiln has taken the bytes, which is the back-pressure. */

@@ -5,6 +5,7 @@ import {
   StatementType,
 } from '@duckdb/node-api'
 import { bindParameters } from './bind-parameters.ts'
+import { refuseOwnSchema } from './identifiers.ts'
 import { Refusal } from './refusal.ts'
 
 /**
@@ -71,6 +72,7 @@ export async function prepareStatement(
   // Logging to a file is accepted although the configuration is locked, and every statement after
   // it fails. A script that hides the name harms its own instance only: it is never shared.
   if (/\b(?:en|dis)able_logging\b/i.test(sql)) throw new Refusal('logging cannot be switched')
+  refuseOwnSchema(sql)
   const word = firstWord.exec(sql)?.[1]
   if (word === undefined) throw new Refusal('the statement is empty')
   if (!firstWords.has(word.toLowerCase())) throw new Refusal(refusalOf(word.toUpperCase()))

@@ -10,7 +10,8 @@ const maxMessageLength = 8192
  * DuckDB names files by their full path; whoever reads the message is a script that must not learn
  * where it runs. A datasource is shown by its name, the job's folder not at all.
  */
-export function scrubberFor({ folder, attach = [] }: Setup): Scrub {
+export function scrubberFor({ folder, attach: datasources = [], project }: Setup): Scrub {
+  const attach = [...datasources, ...(project ? [{ name: 'project', path: project.path }] : [])]
   const names: readonly (readonly [string, string])[] = [
     ...attach.map(({ name, path: file }) => [file, name] as const),
     [`${folder}/`, ''],

@@ -1,4 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
+import type { JobTransaction } from './job-transaction.ts'
 import { Refusal } from './refusal.ts'
 
 /** How often a statement is told to stop until it does. */
@@ -49,10 +50,13 @@ export class Turn {
  */
 export class Session {
   readonly #connection: DuckDBConnection
+  readonly #transaction: JobTransaction | undefined
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(connection: DuckDBConnection) {
+  /** With a transaction, all that is done here is in it. */
+  constructor(connection: DuckDBConnection, transaction?: JobTransaction) {
     this.#connection = connection
+    this.#transaction = transaction
   }
 
   /** Runs `work` after everything before it. */
@@ -83,8 +87,12 @@ export class Session {
   /** Runs `work` of the one who holds the session. */
   async runHeld<T>(turn: Turn, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     try {
+      this.#transaction?.requireOpen()
       turn.begin(this.#connection)
       return await work(this.#connection)
+    } catch (error) {
+      await this.#transaction?.note(this.#connection, error)
+      throw error
     } finally {
       turn.end()
     }
