@@ -54,9 +54,10 @@ it('complete every job in exactly one attempt, and their books agree', async () 
   const books = await readBooks(pool)
   expect(books.oddJobs).toEqual([])
   expect(books.statuses).toEqual({ completed: jobs })
-  // Each kill loses at most what one service runs at a time; the restart of Postgres nothing.
+  // Each kill loses at most what one service runs at a time, and as many whose script has ended and
+  // whose outcome is being written; the restart of Postgres loses nothing.
   expect(books.lostCount).toBeGreaterThan(0)
-  expect(books.lostCount).toBeLessThanOrEqual(kills * concurrency)
+  expect(books.lostCount).toBeLessThanOrEqual(2 * kills * concurrency)
   expect(books.outcomes).toEqual({ completed: jobs, lost: books.lostCount })
   expect(books.counters).toEqual({ jobs_completed: jobs, jobs_lost: books.lostCount })
   // Those that were not killed have lived through it all.

@@ -1,9 +1,6 @@
 /** Whatever somebody writes into a job row by SQL: it is refused, or the queue goes on. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
-  LostExecutorWatch,
   beatExecutor,
   cancelJob,
   claimJobs,
@@ -11,8 +8,6 @@ import {
   handBackJobs,
   jobStatistics,
   listJobs,
-  releaseJobs,
-  retryLater,
   sweepLostExecutors,
 } from '../../../src/core/jobs/index.ts'
 import { readStatistics } from '../../../src/core/metrics/index.ts'
@@ -50,16 +45,6 @@ async function claimed(executorId: string, columns = {}) {
   return job
 }
 
-/** An executor of a process that is gone, with a job that somebody then changes. */
-async function deadHolder(change: string): Promise<string> {
-  const child = spawn('true')
-  await once(child, 'exit')
-  const executor = await addExecutor(test.context, { pid: child.pid ?? 0 })
-  const job = await claimed(executor)
-  await sql(`update analysis_jobs set ${change} where id = $1`, [job.id])
-  return job.id
-}
-
 const lease = (job: { id: string; leaseToken: string }) => ({
   jobId: job.id,
   leaseToken: job.leaseToken,
@@ -71,114 +56,6 @@ const completed = {
   logs: [],
   peakMemoryBytes: null,
 } as const
-
-describe('attempts that were counted back by SQL', () => {
-  const again = async (end: (executorId: string) => Promise<unknown>, rounds = 3) => {
-    for (let round = 0; round < rounds; round += 1) {
-      const executor = await addExecutor(test.context)
-      expect(await claimJobs(queries(), executor, 1)).toHaveLength(1)
-      await end(executor)
-      await sql('update analysis_jobs set attempt = 0, run_at = now()')
-    }
-  }
-
-  it('do not keep a rescue from returning jobs', async () => {
-    const id = await insertJob(pool(), analysisId)
-    await again(async (executor) => {
-      await sql('update analysis_executors set stopped_at = now() where id = $1', [executor])
-      expect(await sweepLostExecutors(queries())).toEqual({ pending: 1, failed: 0, problems: [] })
-    })
-    expect(await row(id)).toMatchObject({ status: 'pending', lost_count: 3 })
-  })
-
-  it('do not keep a service from handing jobs back', async () => {
-    const id = await insertJob(pool(), analysisId)
-    await again(async (executor) => expect(await handBackJobs(queries(), executor)).toBe(1))
-    expect(await row(id)).toMatchObject({ status: 'pending', handed_back_count: 3 })
-  })
-
-  it('do not keep an analysis from being retried', async () => {
-    await insertJob(pool(), analysisId)
-    const error = { code: 'script_error', message: 'no', stack: null }
-    await again(async () => {
-      const { rows } = await sql('select id, lease_token as "leaseToken" from analysis_jobs')
-      expect(await retryLater(queries(), lease(rows[0]), error, 0)).toBe(true)
-    })
-  })
-
-  it('do not make a count negative', async () => {
-    const executor = await addExecutor(test.context)
-    const job = await claimed(executor)
-    const other = await claimed(executor)
-    await sql('update analysis_jobs set attempt = 0')
-    expect(await releaseJobs(queries(), [lease(other)])).toBe(1)
-    expect(await beatExecutor(queries(), executor, holding())).toMatchObject({ returnedJobs: 1 })
-    for (const { id } of [job, other]) expect(await row(id)).toMatchObject({ attempt: 0 })
-  })
-})
-
-describe('a look for dead executors', () => {
-  /** A job whose rescue fails, whatever its executor, and one of another executor. */
-  async function oneFails() {
-    const bad = await deadHolder('max_lost = 3')
-    const good = await deadHolder('max_lost = 3')
-    await sql(`
-      create or replace function refuse() returns trigger language plpgsql
-        as $$ begin raise exception 'not this one'; end $$;
-      create trigger refuse before update on analysis_jobs
-        for each row when (old.id = '${bad}') execute function refuse()`)
-    return {
-      bad,
-      good,
-      mend: () => sql('drop trigger refuse on analysis_jobs'),
-    }
-  }
-
-  it('goes on after an executor whose jobs cannot be rescued, and says so', async () => {
-    const { bad, good, mend } = await oneFails()
-    try {
-      const sweep = await sweepLostExecutors(queries())
-      expect(sweep).toMatchObject({ pending: 1, failed: 0 })
-      expect(sweep.problems).toEqual([
-        expect.stringMatching(/^cannot rescue the jobs of executor .*:test: not this one$/),
-      ])
-      expect(await row(good)).toMatchObject({ status: 'pending' })
-      expect(await row(bad)).toMatchObject({ status: 'running' })
-    } finally {
-      await mend()
-    }
-    expect(await sweepLostExecutors(queries())).toMatchObject({ pending: 1, problems: [] })
-  })
-
-  it('goes on in a service too, and tries again', async () => {
-    const { bad, good, mend } = await oneFails()
-    const watch = new LostExecutorWatch(test.context)
-    try {
-      const lost = await watch.look()
-      expect(lost).toHaveLength(2)
-      expect(lost.find(({ problem }) => problem !== undefined)?.problem).toContain('not this one')
-      expect(await row(good)).toMatchObject({ status: 'pending' })
-      // Not at once: the database is not asked in a tight loop.
-      expect(watch.nextLookInMs).toBe(2000)
-    } finally {
-      await mend()
-    }
-    await watch.look()
-    expect(await row(bad)).toMatchObject({ status: 'pending' })
-  })
-
-  it('says that it could not look, and does not fail', async () => {
-    await sql('alter table analysis_executors rename to away')
-    const { problems } = await (async () => {
-      try {
-        return await sweepLostExecutors(queries())
-      } finally {
-        await sql('alter table away rename to analysis_executors')
-      }
-    })()
-    expect(problems).toEqual([expect.stringMatching(/^cannot look for dead executors: /)])
-  })
-})
 
 /** Of each column the values that might make a statement of the queue fail. */
 const extremes: Readonly<Record<string, readonly string[]>> = {
