@@ -27,6 +27,7 @@ import {
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
 import type { CommitStep } from './commit-outcome.ts'
+import { CommitSettler } from './commit-settler.ts'
 import { ChildSlots } from './child-slots.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import type { JobEnd } from './job-end.ts'
@@ -37,7 +38,6 @@ import type { ScriptRunner } from './script-runner.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import { sandboxesToKeep } from './sandboxes-to-keep.ts'
-import { settleCommits } from './settle-commits.ts'
 import { Turns } from './turns.ts'
 import { requireIsolation } from './require-isolation.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
@@ -48,8 +48,6 @@ import { WakeUp } from './wake-up.ts'
 const beatEveryMs = 2000
 /** Without LISTEN this is how soon a cancel is noticed. */
 const cancelPollMs = 500
-/** Between looks for jobs that others left committing: a query of an index that is nearly empty. */
-const settleEveryMs = 5000
 /** A claim or a beat that takes longer is given up, so that the next beat still comes in time. */
 const turnLimitMs = 3000
 
@@ -92,12 +90,11 @@ export class Executor {
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
   private readonly admission: Admission
+  private readonly settler: CommitSettler
   private readonly meter = new ExecutorMeter()
   /** When it last beat, by the monotonic clock. */
   private lastBeatAt = 0
   private startedAt = 0
-  private lastSettledAt = 0
-  private settling: Promise<void> | undefined
   private loop: ClaimLoop | undefined
   private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
@@ -120,6 +117,10 @@ export class Executor {
     this.promptQueries = promptQueries(context.database, turnLimitMs)
     this.versions = new VersionCache(context)
     this.admission = new Admission(context, () => this.wakeUp.wake())
+    this.settler = new CommitSettler(
+      context.log,
+      () => this.pool && { context, dataFolder: this.dataFolder, walls: this.pool.stats().walls },
+    )
     this.batch = new OutcomeBatch(context.database.queries, this.leases)
   }
 
@@ -165,10 +166,10 @@ export class Executor {
         cause: error,
       })
     })
-    await this.settle()
     if (options.requireIsolation && this.pool) requireIsolation(this.pool.stats().walls)
     this.startedAt = this.lastBeatAt = context.clock.monotonic()
     this.scheduleBeat()
+    this.settler.start()
   }
 
   private hear(channel: string): void {
@@ -296,7 +297,7 @@ export class Executor {
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
     }
-    await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
+    await Promise.allSettled([this.settler.stop(), this.pool?.stop(), this.listener?.stop()])
   }
 
   /** What others who died here left behind. */
@@ -306,23 +307,6 @@ export class Executor {
     await removeStaleJobFolders(queries, this.dataFolder)
   }
 
-  /** Jobs whose executors died while they committed are ended by what their databases say. */
-  private settle(): Promise<void> {
-    this.settling ??= this.settleOnce().finally(() => (this.settling = undefined))
-    return this.settling
-  }
-
-  private async settleOnce(): Promise<void> {
-    const { context, pool, dataFolder } = this
-    this.lastSettledAt = context.clock.monotonic()
-    if (!pool) return
-    await settleCommits({ context, dataFolder, walls: pool.stats().walls }).catch(
-      (error: unknown) => {
-        context.log.warn({ error: messageOf(error) }, 'cannot look for jobs that were committing')
-      },
-    )
-  }
-
   private async signOff(): Promise<void> {
     if (this.leases.size > 0) {
       await this.handOver()
@@ -330,7 +314,6 @@ export class Executor {
       await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
     }
     await this.admission.whenIdle()
-    await this.settling
     // Before the row is closed: an ended executor's counters are not written any more.
     await this.meter.save(this.context.database.queries, this.id)
     await retireExecutor(this.context.database.queries, this.id)
@@ -415,7 +398,6 @@ export class Executor {
       }
       if (!reply.isAlive && !this.isStopping) this.fenceOut()
       if (reply.hasWaitingJobs) void this.admission.admit()
-      if (this.lastBeatAt - this.lastSettledAt > settleEveryMs) void this.settle()
       await this.meter.save(this.promptQueries, this.id)
     } catch (error) {
       // Scripts go on; outcomes are written when the database is back.
