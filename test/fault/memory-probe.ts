@@ -1,9 +1,9 @@
 /**
  * A service in a process of its own that can be told to collect garbage. Arguments: database URL,
- * data folder. For each number of jobs on standard input it runs so many, then prints the bytes that
+ * data folder, script of the jobs. For each number of jobs on standard input it runs so many, then prints the bytes that
  * are in use by the service, and the most that one sandbox took meanwhile.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { loadSettings } from '../../src/core/config/index.ts'
@@ -14,8 +14,9 @@ import { Service } from '../../src/core/scheduler/index.ts'
 import { descendantsOf } from '../support/descendants.ts'
 import { insertAnalysis } from '../support/queue.ts'
 import { allJobsEnd } from '../support/services.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
-const [url = '', dataDir = ''] = process.argv.slice(2)
+const [url = '', dataDir = '', script] = process.argv.slice(2)
 const { settings } = loadSettings({ environment: { ANALYSIS_DATA_DIR: dataDir }, folder: dataDir })
 const target = { config: { connectionString: url }, label: 'the test database', isPrivate: false }
 const database = openDatabase({ target, applicationName: 'kiln memory probe', poolSize: 10 })
@@ -32,7 +33,7 @@ const service = new Service(
   { programVersion: '0.0.0', concurrency: 2, once: false, haste: new AbortController().signal },
 )
 const serving = service.run()
-const analysisId = await insertAnalysis(database.pool)
+const analysisId = await insertAnalysis(database.pool, script)
 
 /** The memory of a process that is no file's, which any other program may share. */
 function anonymousBytes(pid: number): number {
@@ -42,6 +43,14 @@ function anonymousBytes(pid: number): number {
   } catch {
     // A sandbox that has just been replaced.
     return 0
+  }
+}
+
+function isDuckdb(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('duckdb')
+  } catch {
+    return false
   }
 }
 
@@ -57,9 +66,17 @@ for await (const line of createInterface({ input: process.stdin })) {
     sandboxBytes = Math.max(sandboxBytes, ...descendantsOf(process.pid).map(anonymousBytes))
   }
   await ended
+  // A DuckDB process closes its file when its job's outcome stands.
+  await waitUntil('no DuckDB is left', () => !descendantsOf(process.pid).some(isDuckdb))
   globalThis.gc?.()
   const { heapUsed, external } = process.memoryUsage()
-  process.stdout.write(`${JSON.stringify({ serviceBytes: heapUsed + external, sandboxBytes })}\n`)
+  const used = {
+    serviceBytes: heapUsed + external,
+    sandboxBytes,
+    openFiles: readdirSync('/proc/self/fd').length,
+    children: descendantsOf(process.pid).length,
+  }
+  process.stdout.write(`${JSON.stringify(used)}\n`)
 }
 stopping.abort()
 await serving

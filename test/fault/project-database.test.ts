@@ -180,6 +180,24 @@ describe('a kill during the commit of a project database', () => {
     await expectEffect(round, 'completed')
   })
 
+  it.each(['marked', 'committed'])(
+    'or an executor that was taken for dead after: %s',
+    async (step) => {
+      const { round, id } = await standAt(step)
+      const frozen = executor
+      frozen?.child.kill('SIGSTOP')
+      await postgres.pool.query('update analysis_executors set stopped_at = now()')
+      const other = await startExecutor('none')
+      const next = await insertJob(postgres.pool, analysisId, { parameters: { round: -round } })
+      told('go')
+      frozen?.child.kill('SIGCONT')
+      await expectEffect(round, await statusOf(id))
+      await expectEffect(-round, await statusOf(next))
+      await end(frozen)
+      executor = other
+    },
+  )
+
   it('or a cancel of a query that is under way', async () => {
     executor ??= await startExecutor('none')
     const slow = await insertAnalysis(

@@ -25,6 +25,7 @@ import {
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
 import type { CommitStep } from './commit-outcome.ts'
+import { CommitSettler } from './commit-settler.ts'
 import { ChildSlots } from './child-slots.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import { ClaimNumbers } from './claim-numbers.ts'
@@ -37,14 +38,11 @@ import type { ScriptRunner } from './script-runner.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import { sandboxesToKeep } from './sandboxes-to-keep.ts'
-import { settleCommits } from './settle-commits.ts'
 import { requireIsolation } from './require-isolation.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 import { WakeUp } from './wake-up.ts'
 
-/** Between looks for jobs that others left committing: a query of an index that is nearly empty. */
-const settleEveryMs = 5000
 /** A claim that takes longer is given up: the server has gone, and another may be there already. */
 const claimLimitMs = 3000
 
@@ -88,10 +86,9 @@ export class Executor {
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
   private readonly admission: Admission
+  private readonly settler: CommitSettler
   private readonly meter = new ExecutorMeter()
   private startedAt = 0
-  private lastSettledAt = 0
-  private settling: Promise<void> | undefined
   private loop: ClaimLoop | undefined
   private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
@@ -107,6 +104,10 @@ export class Executor {
     this.claimQueries = promptQueries(context.database, claimLimitMs)
     this.versions = new VersionCache(context)
     this.admission = new Admission(context, () => this.wakeUp.wake())
+    this.settler = new CommitSettler(
+      context.log,
+      () => this.pool && { context, dataFolder: this.dataFolder, walls: this.pool.stats().walls },
+    )
     this.batch = new OutcomeBatch(context.database.queries, this.leases)
     this.heartbeat = new Heartbeat({
       context,
@@ -121,10 +122,7 @@ export class Executor {
       },
       onDeclaredDead: () => this.fenceOut(),
       onWaitingJobs: () => void this.admission.admit(),
-      alongside: async (queries) => {
-        if (context.clock.monotonic() - this.lastSettledAt > settleEveryMs) void this.settle()
-        await this.meter.save(queries, this.id)
-      },
+      alongside: (queries) => this.meter.save(queries, this.id),
     })
   }
 
@@ -171,10 +169,10 @@ export class Executor {
         cause: error,
       })
     })
-    await this.settle()
     if (options.requireIsolation && this.pool) requireIsolation(this.pool.stats().walls)
     this.startedAt = context.clock.monotonic()
     this.heartbeat.start()
+    this.settler.start()
   }
 
   private hear(channel: string): void {
@@ -305,7 +303,7 @@ export class Executor {
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
     }
-    await Promise.allSettled([this.pool?.stop(), this.listener?.stop()])
+    await Promise.allSettled([this.settler.stop(), this.pool?.stop(), this.listener?.stop()])
   }
 
   /** What others who died here left behind. */
@@ -315,23 +313,6 @@ export class Executor {
     await removeStaleJobFolders(queries, this.dataFolder)
   }
 
-  /** Jobs whose executors died while they committed are ended by what their databases say. */
-  private settle(): Promise<void> {
-    this.settling ??= this.settleOnce().finally(() => (this.settling = undefined))
-    return this.settling
-  }
-
-  private async settleOnce(): Promise<void> {
-    const { context, pool, dataFolder } = this
-    this.lastSettledAt = context.clock.monotonic()
-    if (!pool) return
-    await settleCommits({ context, dataFolder, walls: pool.stats().walls }).catch(
-      (error: unknown) => {
-        context.log.warn({ error: messageOf(error) }, 'cannot look for jobs that were committing')
-      },
-    )
-  }
-
   private async signOff(): Promise<void> {
     if (this.leases.size > 0) {
       await this.handOver()
@@ -339,7 +320,6 @@ export class Executor {
       await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
     }
     await this.admission.whenIdle()
-    await this.settling
     // Before the row is closed: an ended executor's counters are not written any more.
     await this.meter.save(this.context.database.queries, this.id)
     await retireExecutor(this.context.database.queries, this.id)

@@ -100,12 +100,12 @@ export class JobData {
    * Whether the job's transaction was committed, as the database itself says, read by a new process
    * when the one that may have committed it is gone.
    */
-  async readMarker(): Promise<CommitMarker | null> {
+  async readMarker(jobId = this.options.jobId): Promise<CommitMarker | null> {
     const before = await this.duckdbProcess?.catch(() => undefined)
     await before?.stop()
     this.duckdbProcess = this.startDuckdb('read', [])
     const duckdb = await this.duckdbProcess
-    return duckdb.findMarker(this.options.jobId, new AbortController().signal)
+    return duckdb.findMarker(jobId, new AbortController().signal)
   }
 
   /** `ctx.duckdb.load`. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Context } from '../context.ts'
 import { messageOf } from '../errors/index.ts'
@@ -52,14 +53,15 @@ async function settle(
   const data = new JobData({
     context,
     dataFolder,
-    jobId,
+    // The folder of the job may be in use: its executor may only be frozen.
+    jobId: randomUUID(),
     projectId,
     datasources: [],
     memoryBytes: context.settings.sandboxMemoryBytes,
     walls,
   })
   try {
-    const marker = await data.readMarker()
+    const marker = await data.readMarker(jobId)
     const lease = { jobId, leaseToken }
     if (marker?.leaseToken !== leaseToken) {
       if (await clearCommitting(queries, lease)) await rescueAgain(context, executorId)

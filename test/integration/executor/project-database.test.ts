@@ -1,7 +1,8 @@
 /** Jobs with their project's database, over real Postgres, DuckDB and sandboxes. */
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { addDatasource } from '../../../src/core/datasources/index.ts'
 import { openDataFolder, projectDatabasePath } from '../../../src/core/os/index.ts'
 import { serve } from '../../../src/core/scheduler/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
@@ -27,13 +28,30 @@ const analysis = (use: 'read' | 'write', body: string, projectId: string, more =
     { projectId, title: `${use} ${lastProject}`, maxConcurrent: 'unread' },
   )
 
+async function addSources(projectId: string): Promise<void> {
+  const csv = path.join(test.folder.path, 'heights.csv')
+  writeFileSync(csv, 'code,height\nOSL,208\nBGO,52\n')
+  const context = {
+    ...test.context,
+    settings: { ...test.context.settings, allowedFileRoots: [test.folder.path] },
+  }
+  const url = test.database.connectionString
+  await addDatasource(context, { projectId, name: 'orders', source: { type: 'postgres', url } })
+  const source = { type: 'file', path: csv, format: undefined } as const
+  await addDatasource(context, { projectId, name: 'heights', source })
+}
+
 async function serveOnce(concurrency = 2) {
-  return serve(test.context, {
-    programVersion: '0.0.0',
-    concurrency,
-    once: true,
-    haste: new AbortController().signal,
-  })
+  const settings = { ...test.context.settings, allowedFileRoots: [test.folder.path] }
+  return serve(
+    { ...test.context, settings },
+    {
+      programVersion: '0.0.0',
+      concurrency,
+      once: true,
+      haste: new AbortController().signal,
+    },
+  )
 }
 
 async function run(
@@ -109,7 +127,7 @@ describe('a job that writes the project database', () => {
 
   it.each([
     ['fails', `throw new Error('no')`, 'script_error'],
-    ['returns what is no result', `return 1n`, 'result_not_serializable'],
+    ['returns what is no result', `const a = {}; a.a = a; return a`, 'result_not_serializable'],
     [
       'goes on after an error that aborts the transaction',
       `await ctx.duckdb.exec('insert into t values (1)').catch(() => undefined)
@@ -156,18 +174,61 @@ describe('a job that writes the project database', () => {
     ])
   })
 
-  it('streams and loads inside its transaction', async () => {
+  it('streams, loads and exports inside its transaction', async () => {
     const project = newProject()
+    await addSources(project)
+    const body = `
+      await ctx.duckdb.exec('create table t as select range as a from range(10000)')
+      const open = ctx.datasource.heights.stream('select a from project.t order by a', [], 1000)
+      let sum = 0
+      for await (const { a } of open) {
+        sum += a
+        if (a === 5000) await ctx.duckdb.exec('delete from t where a > 7000')
+      }
+      const loaded = await ctx.duckdb.load('orders', 'select n from generate_series(1, 5) n', 'numbers')
+      const failed = await ctx.duckdb.load('orders', 'select n, 1 / (3 - n) from generate_series(1, 5) n', 'none')
+        .catch(({ code }) => code)
+      await ctx.duckdb.load('heights', 'from heights', 'places')
+      await ctx.duckdb.export('t', 't.parquet')
+      return { sum, loaded, failed, heights: await ctx.datasource.heights.query('from heights order by code') }`
+    const dependencies = `dependencies: { datasources: ['heights', 'orders'] },`
+    const id = await insertJob(pool(), await analysis('write', body, project, dependencies))
+    await serveOnce()
+    const job = await readJob(pool(), id)
+    expect(job.error_message).toBeNull()
+    expect(job.result).toEqual({
+      sum: 49995000,
+      loaded: { rowCount: 5 },
+      failed: 'datasource_error',
+      heights: [
+        { code: 'BGO', height: 52 },
+        { code: 'OSL', height: 208 },
+      ],
+    })
     expect(
       await resultOf(
-        'write',
-        `await ctx.duckdb.exec('create table t as select range as a from range(10000)')
-         let sum = 0
-         for await (const { a } of ctx.datasource.stream('x', 'select a from project.t', [], 1000)) sum += a
-         return sum`.replaceAll("ctx.datasource.stream('x', ", 'ctx.duckdb.query('),
+        'read',
+        `return [
+          (await ctx.duckdb.tables()).map(({ database, name }) => database + '.' + name).sort(),
+          await ctx.duckdb.query('select count(*) as n from project.t'),
+        ]`,
         project,
-      ).catch(() => 'no stream'),
-    ).toBeDefined()
+      ),
+    ).toEqual([['project.numbers', 'project.places', 'project.t'], [{ n: 7001 }]])
+  })
+
+  it('cannot write beside its transaction by way of a datasource', async () => {
+    const project = newProject()
+    await addSources(project)
+    const body = `await ctx.duckdb.query('select 1')
+      await ctx.datasource.heights.query('create table project.main.beside (a int)')
+      throw new Error('no')`
+    await insertJob(
+      pool(),
+      await analysis('write', body, project, `dependencies: { datasources: ['heights'] },`),
+    )
+    await serveOnce()
+    expect(await resultOf('read', `return ctx.duckdb.tables()`, project)).toEqual([])
   })
 
   it.each([

@@ -1,6 +1,7 @@
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FileFormat, FileView, ProjectDatabase } from '../contract.ts'
 import { defaultMaxTempBytes } from '../limits.ts'
 import type { Setup } from '../protocol.ts'
@@ -60,7 +61,7 @@ async function attachProject(
   folder: string,
 ): Promise<void> {
   if (use === 'write') {
-    await connection.run(`attach ${quoteText(file)} as project`)
+    await whenFree(() => connection.run(`attach ${quoteText(file)} as project`))
     await connection.run('use project')
     // DuckDB writes to one database in a transaction: let that be this one.
     await connection.run('detach memory')
@@ -72,7 +73,23 @@ async function attachProject(
     await connection.run(`attach ${quoteText(source)} as project`)
     await connection.run('detach project')
   }
-  await connection.run(`attach ${quoteText(source)} as project (read_only)`)
+  await whenFree(() => connection.run(`attach ${quoteText(source)} as project (read_only)`))
+}
+
+/** The job before us may still be merging its log into the file. */
+const longestMs = 2000
+const againMs = 10
+
+async function whenFree(attach: () => Promise<unknown>): Promise<void> {
+  for (const deadline = performance.now() + longestMs; ; await delay(againMs)) {
+    try {
+      await attach()
+      return
+    } catch (error) {
+      const isLocked = error instanceof Error && error.message.includes('Could not set lock')
+      if (!isLocked || performance.now() > deadline) throw error
+    }
+  }
 }
 
 function createView(kind: string, { name, files, format }: FileView): string {
