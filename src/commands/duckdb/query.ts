@@ -12,7 +12,7 @@ export default class DuckdbQuery extends KilnCommand<typeof DuckdbQuery> {
 
 While a job writes the database the command ends with 75; with --wait it takes its turn, before the jobs that wait.`
   static override examples = [
-    `<%= config.bin %> duckdb query shop 'select day, sum(total) from sales group by day order by day'`,
+    `<%= config.bin %> duckdb query shop 'select day, sum(total) from sales group by day'`,
     `<%= config.bin %> duckdb query shop 'from sales limit 10' --wait 1m -o csv > sales.csv`,
     '<%= config.bin %> duckdb query shop - < report.sql',
   ]
