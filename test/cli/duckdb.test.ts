@@ -222,6 +222,38 @@ describe('project move', () => {
     })
   })
 
+  it('moves once when two would move it, and the data is where the row says', async () => {
+    await json('analysis', 'create', 'fill.js', '--project', 'twice')
+    await json('analysis', 'run', 'fill.js', '--project', 'twice')
+    const { rows: holds } = await pool.query<{ id: string }>(
+      `insert into analysis_database_holds (id, project_id, database_use, purpose, granted_at)
+       values (gen_random_uuid(), 'twice', 'read', 'a test', now())
+       returning id`,
+    )
+    const moving = Promise.all(
+      ['one', 'two'].map((name) =>
+        kiln('project', 'move', 'twice', '--home', path.join(folder.path, name), '--wait', '30s'),
+      ),
+    )
+    await waitUntil('both wait for the database', async () => {
+      const { rows } = await pool.query(
+        `select from analysis_database_holds where granted_at is null`,
+      )
+      return rows.length === 2
+    })
+    await pool.query('delete from analysis_database_holds where id = $1', [holds[0]?.id])
+    const moves = await moving
+    expect(moves.map(({ exitCode }) => exitCode).toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual([
+      0, 78,
+    ])
+    const winner = moves[0]?.exitCode === 0 ? 'one' : 'two'
+    const counted = await runKiln(
+      ['duckdb', 'query', 'twice', 'select count(*) as n from sales'],
+      options(winner),
+    )
+    expect(JSON.parse(counted.stdout)).toEqual([{ n: 1000 }])
+  })
+
   it('gives up a file only when told twice', async () => {
     const home = path.join(folder.path, 'third')
     expect(await kiln('project', 'move', 'shop', '--home', home)).toMatchObject({ exitCode: 78 })

@@ -3,7 +3,6 @@ import { requiredArgument } from '../../cli/flags/argument.ts'
 import { waitFlag } from '../../cli/flags/wait.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { projectDatabaseRecord } from '../../cli/views/project-database.ts'
-import { sweepLostExecutors } from '../../core/jobs/index.ts'
 import { projectDatabaseInfo } from '../../core/projects/index.ts'
 
 export default class DuckdbInfo extends KilnCommand<typeof DuckdbInfo> {
@@ -18,8 +17,7 @@ export default class DuckdbInfo extends KilnCommand<typeof DuckdbInfo> {
   static override flags = { wait: waitFlag() }
 
   protected async execute(): Promise<Output> {
-    const context = await this.context()
-    await sweepLostExecutors(context.database.queries)
+    const context = await this.contextAfterSweep()
     const waitMs = this.flags.wait ?? 0
     return projectDatabaseRecord(await projectDatabaseInfo(context, this.args.project, { waitMs }))
   }

@@ -47,10 +47,10 @@ export class ClaimLoop {
   private ahead: LeaseHolder[] = []
   private busySlots = 0
   private readonly unfinished = new Set<Promise<void>>()
-  /** Since garbage was collected. */
+  /** Jobs begun since garbage was collected. */
   private begun = 0
   private releaseTimer: NodeJS.Timeout | undefined
-  private failures = new FailedClaims()
+  private readonly failures = new FailedClaims()
   /** When it last went round, by the monotonic clock. */
   lastPassAt: number
 
@@ -105,10 +105,10 @@ export class ClaimLoop {
       if (!claimed) {
         await this.pause(this.failures.delayMs)
       } else if (wanted === 0 || claimed.length < wanted) {
+        this.tidyUp()
         // A full batch may have left more behind: ask again at once.
         await wakeUp.next(context.settings.pollIntervalMs)
       }
-      this.tidyUp()
     }
   }
 
@@ -137,7 +137,7 @@ export class ClaimLoop {
     }
   }
 
-  /** After many jobs, and while none runs, so that no job waits for it. */
+  /** After many jobs, when there is none to run: of those to come hardly one waits for it. */
   private tidyUp(): void {
     if (this.unfinished.size > 0 || this.begun < collectAfterJobs) return
     this.begun = 0

@@ -6,7 +6,6 @@ import { KilnError, messageOf } from '../errors/index.ts'
 import { ExecutorMeter } from '../metrics/index.ts'
 import {
   type ClaimedJob,
-  type JobLogLine,
   cancelJob,
   claimJobs,
   handBackJobs,
@@ -24,7 +23,6 @@ import {
 } from '../os/index.ts'
 import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
-import type { CommitStep } from './commit-outcome.ts'
 import { CommitSettler } from './commit-settler.ts'
 import { ChildSlots } from './child-slots.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
@@ -34,9 +32,9 @@ import type { JobEnd } from './job-end.ts'
 import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
 import { LeaseTable } from './lease-table.ts'
 import { OutcomeBatch } from './outcome-batch.ts'
-import type { ScriptRunner } from './script-runner.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
+import type { ExecutorOptions, RunOptions } from './executor-options.ts'
 import { sandboxesToKeep } from './sandboxes-to-keep.ts'
 import { requireIsolation } from './require-isolation.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
@@ -45,29 +43,6 @@ import { WakeUp } from './wake-up.ts'
 
 /** A claim that takes longer is given up: the server has gone, and another may be there already. */
 const claimLimitMs = 3000
-
-export interface ExecutorOptions {
-  readonly kind: 'service' | 'one_shot'
-  /** Jobs that run at a time. */
-  readonly concurrency: number
-  readonly programVersion: string
-  /** Refuse to start where scripts that break out would run as our account. */
-  readonly requireIsolation?: boolean
-  /** Each log line of each job at once. */
-  readonly onLogLine?: (line: JobLogLine) => void
-  /** Between two steps of committing a project's database: for tests that end processes there. */
-  readonly onCommitStep?: (step: CommitStep) => Promise<void>
-  /** In place of sandboxes, none of which is then started: to measure the queue alone. */
-  readonly runner?: ScriptRunner
-}
-
-/** Limits that only the caller of one job sets. */
-export interface RunOptions {
-  readonly timeoutMs?: number
-  readonly onStart?: (jobId: string) => void
-  /** The script has ended; its outcome is written next. */
-  readonly onResult?: () => void
-}
 
 /**
  * Claims jobs and runs them in sandboxes. One per process; its id is fresh, so that a process that
@@ -292,7 +267,7 @@ export class Executor {
 
   private async stopOnce(): Promise<void> {
     this.isStopping = true
-    this.heartbeat.stop()
+    const silenced = this.heartbeat.stop()
     this.wakeUp.wake()
     // One that is under way may bring jobs that must go back too.
     await this.claims.whenIdle()
@@ -303,7 +278,12 @@ export class Executor {
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
     }
-    await Promise.allSettled([this.settler.stop(), this.pool?.stop(), this.listener?.stop()])
+    await Promise.allSettled([
+      silenced,
+      this.settler.stop(),
+      this.pool?.stop(),
+      this.listener?.stop(),
+    ])
   }
 
   /** What others who died here left behind. */

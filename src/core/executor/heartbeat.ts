@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { type Queries, promptQueries } from '../database/index.ts'
+import { type Database, type Queries, openDatabase, promptQueries } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
 import { type BeatReply, beatExecutor } from '../jobs/index.ts'
 import type { ClaimNumbers } from './claim-numbers.ts'
@@ -30,9 +30,14 @@ export interface HeartbeatOptions {
   readonly alongside: (queries: Queries) => Promise<void>
 }
 
-/** Says in the database that an executor lives, and learns which of its leases have ended. */
+/**
+ * Says in the database that an executor lives, and learns which of its leases have ended. Over a
+ * connection of its own: statements of jobs may fill the pool, waiting for locks of others, and the
+ * executor would be declared dead for it.
+ */
 export class Heartbeat {
   private readonly options: HeartbeatOptions
+  private readonly database: Database
   private readonly queries: Queries
   private timer: NodeJS.Timeout | undefined
   private last: Promise<void> = Promise.resolve()
@@ -46,7 +51,13 @@ export class Heartbeat {
 
   constructor(options: HeartbeatOptions) {
     this.options = options
-    this.queries = promptQueries(options.context.database, beatLimitMs)
+    this.database = openDatabase({
+      target: options.context.database.target,
+      applicationName: 'kiln executor heartbeat',
+      poolSize: 1,
+      connectTimeoutMs: beatLimitMs,
+    })
+    this.queries = promptQueries(this.database, beatLimitMs)
   }
 
   start(): void {
@@ -54,9 +65,12 @@ export class Heartbeat {
     this.schedule()
   }
 
-  stop(): void {
+  /** Begins no more; resolves when the one that is under way has ended. */
+  async stop(): Promise<void> {
     this.isStopped = true
     clearTimeout(this.timer)
+    await this.last
+    await this.database.close()
   }
 
   /** Beats now, after the one that is under way; never rejects. */
@@ -78,6 +92,7 @@ export class Heartbeat {
   }
 
   private async beatOnce(): Promise<void> {
+    if (this.isStopped) return
     const { context, leases } = this.options
     this.lastBeatAt = context.clock.monotonic()
     try {

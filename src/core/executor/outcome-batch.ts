@@ -25,6 +25,7 @@ export class OutcomeBatch {
   /** Whose rows somebody else has locked. */
   private locked: Waiting[] = []
   private retryTimer: NodeJS.Timeout | undefined
+  private gaveUpBecause: Error | undefined
 
   constructor(queries: Queries, leases: Pick<LeaseTable, 'takeEndedTokens' | 'giveBack'>) {
     this.queries = queries
@@ -42,8 +43,12 @@ export class OutcomeBatch {
     })
   }
 
-  /** Waits no longer for rows that somebody else has locked; their writers get this reason. */
+  /**
+   * From now on nobody waits for a row that somebody else has locked: their writers get this reason.
+   * What is not locked is still written.
+   */
   giveUpLocked(reason: Error): void {
+    this.gaveUpBecause = reason
     clearTimeout(this.retryTimer)
     this.retryTimer = undefined
     for (const job of this.locked.splice(0)) job.reject(reason)
@@ -88,6 +93,10 @@ export class OutcomeBatch {
   }
 
   private setAside(job: Waiting): void {
+    if (this.gaveUpBecause) {
+      job.reject(this.gaveUpBecause)
+      return
+    }
     this.locked.push(job)
     this.retryTimer ??= setTimeout(() => {
       this.retryTimer = undefined

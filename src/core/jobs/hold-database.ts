@@ -21,6 +21,13 @@ export interface DatabaseHoldRequest {
 
 /** A slot of a project's database that is no job's. */
 export interface DatabaseHold {
+  /**
+   * Makes sure, for the transaction that relies on it, that nobody else has had the database since it
+   * was granted: a process that stood still for long has lost it.
+   *
+   * @throws KilnError PROJECT_DATABASE_BUSY.
+   */
+  confirm(transaction: Queries): Promise<void>
   /** Safe to repeat. */
   release(): Promise<void>
 }
@@ -56,7 +63,13 @@ export async function holdDatabase(
   }
   const timer = setInterval(() => {
     // One that fails is made up for by the next.
-    void sql`update analysis_database_holds set beat_at = now() where id = ${id}`
+    void sql`
+      update analysis_database_holds
+      set beat_at = now()
+      where id = ${id}
+        -- Once void it stays so: others may have had the database meanwhile.
+        and beat_at > now() - interval '30 seconds'
+    `
       .execute(queries)
       .catch(() => undefined)
   }, beatEveryMs)
@@ -70,7 +83,23 @@ export async function holdDatabase(
     await release().catch(() => undefined)
     throw error
   }
-  return { release }
+  const confirm = async (transaction: Queries): Promise<void> => {
+    const { rows } = await sql`
+      select
+      from analysis_database_holds
+      where id = ${id}
+        and granted_at is not null
+        and beat_at > now() - interval '30 seconds'
+      for update
+    `.execute(transaction)
+    if (rows.length > 0) return
+    throw new KilnError(
+      'PROJECT_DATABASE_BUSY',
+      `this process stood still for so long that others may have used the database of the project "${request.projectId}"`,
+      { hint: 'run the command again: nothing has changed' },
+    )
+  }
+  return { confirm, release }
 }
 
 async function grant(queries: Queries, id: string): Promise<boolean> {

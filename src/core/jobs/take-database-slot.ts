@@ -129,7 +129,8 @@ async function heldAbove(
       select id, parent_job_id, holds_slot, database_use
       from analysis_jobs
       where id = ${parentJobId}
-      union all
+      -- Not all: somebody may have made a circle of parents by SQL.
+      union
       select job.id, job.parent_job_id, job.holds_slot, job.database_use
       from analysis_jobs job
       join ancestors on job.id = ancestors.parent_job_id

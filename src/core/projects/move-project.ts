@@ -3,7 +3,7 @@ import { chmod, copyFile, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
-import { getProject, holdDatabase } from '../jobs/index.ts'
+import { type DatabaseHold, getProject, holdDatabase } from '../jobs/index.ts'
 import {
   type DataFolder,
   ensurePrivateFolder,
@@ -46,26 +46,40 @@ export async function moveProject(
   context: Context,
   { projectId, home, withoutFile, waitMs }: MoveProjectInput,
 ): Promise<MovedProject> {
-  const { homeFolder: from } = await getProject(context, projectId)
   const target = await openDataFolder(path.resolve(home))
   const file = projectDatabasePath(target, projectId)
-  const moved = { projectId, from, home: target.id, path: file }
-  if (from === target.id) return { ...moved, isFileMoved: false }
-  const source = withoutFile ? undefined : await requireHome(context, projectId)
-  const original = source && (await findFile(source, projectId))
+  const look = async () => {
+    const { homeFolder: from } = await getProject(context, projectId)
+    const isThere = from === target.id
+    const source = isThere || withoutFile ? undefined : await requireHome(context, projectId)
+    return { from, isThere, source, original: source && (await findFile(source, projectId)) }
+  }
+  const unmoved = (from: string | null) => ({
+    projectId,
+    from,
+    home: target.id,
+    path: file,
+    isFileMoved: false,
+  })
+  // What is so already, or cannot be, is told before others are waited for.
+  const before = await look()
+  if (before.isThere) return unmoved(before.from)
   const purpose = 'kiln project move'
   const hold = await holdDatabase(context, { projectId, use: 'write', purpose, waitMs })
   try {
+    // Only now nobody else can move it.
+    const { from, isThere, source, original } = await look()
+    if (isThere) return unmoved(from)
     if (source && original !== undefined) {
       // Fails when another program has it open; what is in its log goes into the file.
       const whole = { projectId, use: 'write', dataFolder: source } as const
       await withOpenDatabase(context, whole, (duckdb) => duckdb.closeDatabase(context.signal))
       await copyDatabase(original, file)
     }
-    await changeHome(context, projectId, from, target.id)
+    await changeHome(context, hold, projectId, from, target.id)
     // If we die before, what is left is a file that nobody opens any more.
     if (original !== undefined) await rm(path.dirname(original), { recursive: true, force: true })
-    return { ...moved, isFileMoved: original !== undefined }
+    return { ...unmoved(from), isFileMoved: original !== undefined }
   } finally {
     await hold.release()
   }
@@ -103,11 +117,13 @@ async function copyDatabase(original: string, file: string): Promise<void> {
 
 async function changeHome(
   { database, operator }: Context,
+  hold: DatabaseHold,
   projectId: string,
   from: string | null,
   to: string,
 ): Promise<void> {
   await database.queries.transaction().execute(async (transaction) => {
+    await hold.confirm(transaction)
     await transaction
       .updateTable('projects')
       .set({ homeFolder: to })

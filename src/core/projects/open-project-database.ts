@@ -26,9 +26,12 @@ export async function withProjectDatabase<T>(
   input: OpenInput,
   work: (duckdb: DuckdbProcess) => Promise<T>,
 ): Promise<T> {
-  const dataFolder = await requireHome(context, input.projectId)
+  // What cannot be is said before others are waited for.
+  await requireHome(context, input.projectId)
   const hold = await holdDatabase(context, input)
   try {
+    // Somebody may have moved it meanwhile.
+    const dataFolder = await requireHome(context, input.projectId)
     return await withOpenDatabase(context, { ...input, dataFolder }, work)
   } finally {
     await hold.release()

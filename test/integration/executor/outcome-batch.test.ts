@@ -154,6 +154,8 @@ describe('outcomes that are written together', () => {
       await batch.write(outcomeOf(second))
       batch.giveUpLocked(new Error('the executor stops'))
       await expect(given).rejects.toThrow('the executor stops')
+      // Its writer tries once more, like any other whose statement failed.
+      await expect(batch.write(outcomeOf(first))).rejects.toThrow('the executor stops')
     })
     expect(await row(first)).toMatchObject({ status: 'running' })
   })

@@ -206,6 +206,24 @@ describe('slots of a project database', () => {
   })
 })
 
+describe('a hold of a project database', () => {
+  const confirmed = (one: Awaited<ReturnType<typeof hold>>) =>
+    queries()
+      .transaction()
+      .execute((transaction) => one.confirm(transaction))
+
+  it('is no more when its process stood still for long', async () => {
+    const one = await hold('write')
+    await confirmed(one)
+    await pool().query(`update analysis_database_holds set beat_at = now() - interval '31 seconds'`)
+    await expect(confirmed(one)).rejects.toMatchObject({ code: 'PROJECT_DATABASE_BUSY' })
+    const other = await hold('write')
+    await confirmed(other)
+    await one.release()
+    await other.release()
+  })
+})
+
 describe('a project with a home', () => {
   it('has its jobs run there only, and they say so', async () => {
     await pool().query('update projects set home_folder = $1', [randomUUID()])

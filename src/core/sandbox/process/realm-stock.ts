@@ -15,11 +15,15 @@ export class RealmStock {
   private isUsed = false
   private preparing: NodeJS.Immediate | undefined
   private cache: ivm.ExternalCopy<ArrayBuffer> | undefined
+  private making: Promise<void> | undefined
   private made = 0
 
   /** Makes a realm once nothing else is to be done. */
   prepare(memoryBytes: number): void {
-    this.preparing = setImmediate(() => this.make(memoryBytes))
+    this.preparing = setImmediate(() => {
+      this.make(memoryBytes)
+      if (this.made >= cacheAfter) this.makeCache()
+    })
   }
 
   /** A realm that no script has run in. */
@@ -36,11 +40,17 @@ export class RealmStock {
     this.isUsed = false
     this.realm = new GuestRealm(memoryBytes, this.cache)
     this.made += 1
-    if (this.made === cacheAfter) void this.makeCache()
     return this.realm
   }
 
-  private async makeCache(): Promise<void> {
-    this.cache = await makeBridgeCache()
+  /** Once, and between two jobs: its time is no script's. */
+  private makeCache(): void {
+    this.making ??= makeBridgeCache().then(
+      (cache) => {
+        this.cache = cache
+      },
+      // It saves time and nothing else; a process that has no room for it goes on without.
+      () => undefined,
+    )
   }
 }
