@@ -1,18 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
-import { loadSettings } from '../src/core/config/index.ts'
 import type { Context } from '../src/core/context.ts'
-import { openDatabase, resolveTarget } from '../src/core/database/index.ts'
 import { addDatasource } from '../src/core/datasources/index.ts'
-import { Executor } from '../src/core/executor/index.ts'
-import { silentLogger } from '../src/core/log/index.ts'
-import { migrateUp } from '../src/core/migrate/index.ts'
-import { systemClock } from '../src/core/os/index.ts'
+import type { Executor } from '../src/core/executor/index.ts'
 import { type Figure, interleave, median } from './figure.ts'
-import { withBenchPostgres } from './support/postgres.ts'
+import { type BenchExecutor, withBenchExecutor } from './support/executor.ts'
 
 const rounds = 4
 const timesARound = 5
@@ -62,50 +55,21 @@ const script = `export default {
  * Postgres, each against the client alone in a process of its own; and what a script takes that streams
  * more rows than it could hold.
  */
-export default async function data(): Promise<Figure[]> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'kiln-bench-data-'))
-  // As root, processes of jobs run under accounts of their own, which must get through.
-  chmodSync(folder, 0o711)
-  try {
-    return await withBenchPostgres((url) => measure(url, folder))
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+export default function data(): Promise<Figure[]> {
+  return withBenchExecutor('data', measure)
 }
 
-async function measure(url: string, folder: string): Promise<Figure[]> {
+async function measure(bench: BenchExecutor): Promise<Figure[]> {
+  const { context, executor, folder, databaseUrl } = bench
   const parquet = path.join(folder, 'rows.parquet')
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()
   await connection.run(makeParquet(parquet))
   connection.closeSync()
   instance.closeSync()
-  const { settings } = loadSettings({
-    flags: { databaseUrl: url, dataDir: path.join(folder, 'data') },
-  })
-  const context: Context = {
-    settings: { ...settings, allowedFileRoots: [folder] },
-    database: openDatabase({
-      target: await resolveTarget(settings),
-      applicationName: 'kiln bench',
-      poolSize: 5,
-    }),
-    clock: systemClock,
-    log: silentLogger,
-    signal: new AbortController().signal,
-    operator: { actor: 'bench', source: 'cli' },
-  }
-  await migrateUp(context)
-  const executor = new Executor(context, { kind: 'service', concurrency: 1, programVersion: '0' })
-  await executor.start()
-  try {
-    const analysisId = await prepare(context, url, parquet)
-    const run = (kind: string, sql: string) => runJob(context, executor, analysisId, kind, sql)
-    return [await aggregate(run, parquet), await query(run, url), await stream(run)]
-  } finally {
-    await executor.stop()
-    await context.database.close()
-  }
+  const analysisId = await prepare(context, databaseUrl, parquet)
+  const run = (kind: string, sql: string) => runJob(context, executor, analysisId, kind, sql)
+  return [await aggregate(run, parquet), await query(run, databaseUrl), await stream(run)]
 }
 
 type Run = (kind: string, sql: string) => Promise<{ result: unknown; peakBytes: number }>

@@ -1,17 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import type ivm from 'isolated-vm'
-import { loadSettings } from '../src/core/config/index.ts'
 import type { Context } from '../src/core/context.ts'
-import { openDatabase, resolveTarget } from '../src/core/database/index.ts'
-import { Executor } from '../src/core/executor/index.ts'
-import { silentLogger } from '../src/core/log/index.ts'
-import { migrateUp } from '../src/core/migrate/index.ts'
-import { systemClock } from '../src/core/os/index.ts'
+import type { Executor } from '../src/core/executor/index.ts'
 import { type Figure, interleave, median } from './figure.ts'
-import { withBenchPostgres } from './support/postgres.ts'
+import { type BenchExecutor, withBenchExecutor } from './support/executor.ts'
 
 const rounds = 200
 
@@ -28,69 +20,40 @@ const parameters = { a: 1, b: 2 }
  * in this process that runs the same script once. And the same until the result is committed to the
  * database, which the bare isolate has no part in.
  */
-export default async function sandbox(): Promise<Figure[]> {
-  const dataDir = mkdtempSync(path.join(tmpdir(), 'kiln-bench-sandbox-'))
-  // As root, sandboxes run under accounts of their own, which must get through.
-  chmodSync(dataDir, 0o711)
-  try {
-    return await withBenchPostgres((url) => measure(url, dataDir))
-  } finally {
-    rmSync(dataDir, { recursive: true, force: true })
-  }
+export default function sandbox(): Promise<Figure[]> {
+  return withBenchExecutor('sandbox', measure)
 }
 
-async function measure(url: string, dataDir: string): Promise<Figure[]> {
-  const { settings } = loadSettings({ flags: { databaseUrl: url, dataDir } })
-  const database = openDatabase({
-    target: await resolveTarget(settings),
-    applicationName: 'kiln bench',
-    poolSize: 5,
+async function measure({ context, executor }: BenchExecutor): Promise<Figure[]> {
+  const analysisId = await insertAnalysis(context)
+  const results: number[] = []
+  const samples = await interleave(rounds, {
+    stored: async () => {
+      const { resultMs, storedMs } = await runJob(executor, analysisId)
+      results.push(resultMs)
+      return storedMs
+    },
+    bare: runBare,
   })
-  const context: Context = {
-    settings,
-    database,
-    clock: systemClock,
-    log: silentLogger,
-    signal: new AbortController().signal,
-    operator: { actor: 'bench', source: 'cli' },
-  }
-  await migrateUp(context)
-  const executor = new Executor(context, { kind: 'service', concurrency: 1, programVersion: '0' })
-  await executor.start()
-  try {
-    const analysisId = await insertAnalysis(context)
-    const results: number[] = []
-    const samples = await interleave(rounds, {
-      stored: async () => {
-        const { resultMs, storedMs } = await runJob(executor, analysisId)
-        results.push(resultMs)
-        return storedMs
-      },
-      bare: runBare,
-    })
-    const common = {
-      unit: 'ms',
-      peer: median(samples.bare),
-      versions: { 'isolated-vm': '7.0.1' },
-    } as const
-    return [
-      {
-        ...common,
-        figure: 'sandbox: claim to result of a trivial analysis, warm',
-        ours: median(results.slice(1)),
-        limit: { atMost: 3 },
-      },
-      {
-        ...common,
-        figure: 'sandbox: claim to committed result of a trivial analysis, warm',
-        ours: median(samples.stored),
-        limit: { atMost: 5 },
-      },
-    ]
-  } finally {
-    await executor.stop()
-    await database.close()
-  }
+  const common = {
+    unit: 'ms',
+    peer: median(samples.bare),
+    versions: { 'isolated-vm': '7.0.1' },
+  } as const
+  return [
+    {
+      ...common,
+      figure: 'sandbox: claim to result of a trivial analysis, warm',
+      ours: median(results.slice(1)),
+      limit: { atMost: 3 },
+    },
+    {
+      ...common,
+      figure: 'sandbox: claim to committed result of a trivial analysis, warm',
+      ours: median(samples.stored),
+      limit: { atMost: 5 },
+    },
+  ]
 }
 
 async function insertAnalysis({ database }: Context): Promise<string> {

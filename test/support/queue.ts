@@ -3,9 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context } from '../../src/core/context.ts'
 import {
+  type ClaimedJob,
   type HeldLeases,
   type JobOutcome,
   type Lease,
+  claimJobs,
   finishJobs,
   registerExecutor,
 } from '../../src/core/jobs/index.ts'
@@ -134,6 +136,20 @@ export async function addLastingExecutor(context: Pick<Context, 'database'>): Pr
     [id],
   )
   return id
+}
+
+/** A new job of an analysis that the executor has claimed; other due jobs may be claimed with it. */
+export async function addClaimed(
+  { database }: Pick<Context, 'database'>,
+  analysisId: string,
+  executorId: string,
+  columns: Readonly<Record<string, unknown>> = {},
+): Promise<ClaimedJob> {
+  const id = await insertJob(database.pool, analysisId, columns)
+  const jobs = await claimJobs(database.queries, executorId, 10)
+  const job = jobs.find((one) => one.id === id)
+  if (!job) throw new Error('it was not claimed')
+  return job
 }
 
 /** Writes the outcome of one job; false when the lease no longer held. */

@@ -16,6 +16,7 @@ import {
   removeFolder,
   withDuckdb,
 } from '../../support/duckdb.ts'
+import { waitUntil } from '../../support/wait-until.ts'
 
 let sources: string
 let folder: string
@@ -314,5 +315,5 @@ async function untilBusy(pid: number): Promise<void> {
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[11])
   }
   const before = ticks()
-  while (ticks() < before + 20) await new Promise((resolve) => setTimeout(resolve, 10))
+  await waitUntil('the process works', () => ticks() >= before + 20)
 }

@@ -12,7 +12,14 @@ import {
   sweepLostExecutors,
 } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { addExecutor, holding, insertAnalysis, insertJob, readJob } from '../../support/queue.ts'
+import {
+  addClaimed,
+  addExecutor,
+  holding,
+  insertAnalysis,
+  insertJob,
+  readJob,
+} from '../../support/queue.ts'
 
 let test: TestContext
 let analysisId: string
@@ -29,14 +36,8 @@ const pool = () => test.context.database.pool
 const queries = () => test.context.database.queries
 const sql = (text: string, values: unknown[] = []) => pool().query(text, values)
 const row = (id: string) => readJob(pool(), id)
-
-async function claimed(executorId: string, columns = {}) {
-  const id = await insertJob(pool(), analysisId, columns)
-  const jobs = await claimJobs(queries(), executorId, 10)
-  const job = jobs.find((one) => one.id === id)
-  if (!job) throw new Error('it was not claimed')
-  return job
-}
+const claimed = (executorId: string, columns = {}) =>
+  addClaimed(test.context, analysisId, executorId, columns)
 
 /** An executor of a process that is gone, with a job that somebody then changes. */
 async function deadHolder(change: string): Promise<string> {

@@ -10,6 +10,7 @@ import {
 } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import {
+  addClaimed,
   addExecutor,
   holding,
   insertAnalysis,
@@ -38,13 +39,8 @@ const add = (columns: Readonly<Record<string, unknown>> = {}) =>
 const leases = async () => (await sql('select executor_id from analysis_leases')).rows
 const counters = async () =>
   (await sql('select name, value from analysis_counters order by name')).rows
-
-async function claimed(executorId: string, columns = {}) {
-  await add(columns)
-  const [job] = await claimJobs(queries(), executorId, 1)
-  if (!job) throw new Error('there is nothing to claim')
-  return job
-}
+const claimed = (executorId: string, columns = {}) =>
+  addClaimed(test.context, analysisId, executorId, columns)
 
 /** Both ways of looking: that of commands, and that of a service. */
 describe.each([

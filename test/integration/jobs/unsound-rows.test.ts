@@ -13,6 +13,7 @@ import {
 import { readStatistics } from '../../../src/core/metrics/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import {
+  addClaimed,
   addExecutor,
   finishJob,
   holding,
@@ -36,14 +37,8 @@ const pool = () => test.context.database.pool
 const queries = () => test.context.database.queries
 const sql = (text: string, values: unknown[] = []) => pool().query(text, values)
 const row = (id: string) => readJob(pool(), id)
-
-async function claimed(executorId: string, columns = {}) {
-  const id = await insertJob(pool(), analysisId, columns)
-  const jobs = await claimJobs(queries(), executorId, 10)
-  const job = jobs.find((one) => one.id === id)
-  if (!job) throw new Error('it was not claimed')
-  return job
-}
+const claimed = (executorId: string, columns = {}) =>
+  addClaimed(test.context, analysisId, executorId, columns)
 
 const lease = (job: { id: string; leaseToken: string }) => ({
   jobId: job.id,
