@@ -267,7 +267,6 @@ export class Executor {
 
   private async stopOnce(): Promise<void> {
     this.isStopping = true
-    const silenced = this.heartbeat.stop()
     this.wakeUp.wake()
     // One that is under way may bring jobs that must go back too.
     await this.claims.whenIdle()
@@ -278,8 +277,9 @@ export class Executor {
       this.context.log.warn({ error: messageOf(error) }, 'cannot sign off from the database')
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
     }
+    // Not before: whoever signs off slowly is not dead.
     await Promise.allSettled([
-      silenced,
+      this.heartbeat.stop(),
       this.settler.stop(),
       this.pool?.stop(),
       this.listener?.stop(),
@@ -356,6 +356,7 @@ export class Executor {
 
   /** Others took this process for dead: its jobs run elsewhere, so its scripts must stop. */
   private fenceOut(): void {
+    if (this.isStopping) return
     this.context.log.error({ executorId: this.id }, 'this executor was declared dead')
     this.isFencedOut = true
     this.wakeUp.wake()

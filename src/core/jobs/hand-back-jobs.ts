@@ -4,7 +4,8 @@ import type { Queries } from '../database/index.ts'
 /**
  * Returns the running jobs of an executor that stops: they are pending again, and the attempt does
  * not count against the job. Children are cancelled: their parents make new ones when they run
- * again.
+ * again. One whose row somebody else has locked keeps the others waiting for nothing: it is found as
+ * lost when its executor has signed off.
  */
 export async function handBackJobs(queries: Queries, executorId: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`
@@ -18,7 +19,7 @@ export async function handBackJobs(queries: Queries, executorId: string): Promis
         ))
         and executor_id = ${executorId}
         and status = 'running'
-      for update
+      for update skip locked
     ),
     cancelled as (
       update analysis_jobs job

@@ -292,6 +292,25 @@ describe('rescueJobs', () => {
 })
 
 describe('handBackJobs', () => {
+  it('leaves a job whose row somebody has locked to the rescue', async () => {
+    const executor = await addExecutor(test.context)
+    const locked = await held(executor)
+    const other = await held(executor)
+    const operator = await test.context.database.pool.connect()
+    try {
+      await operator.query('begin')
+      await operator.query('select from analysis_jobs where id = $1 for update', [locked.id])
+      expect(await handBackJobs(queriesOf(), executor)).toBe(1)
+      expect(await row(other.id)).toMatchObject({ status: 'pending' })
+      await retireExecutor(queriesOf(), executor)
+    } finally {
+      await operator.query('rollback')
+      operator.release()
+    }
+    expect(await sweepLostExecutors(queriesOf())).toMatchObject({ pending: 1, failed: 0 })
+    expect(await row(locked.id)).toMatchObject({ status: 'pending', lost_count: 1 })
+  })
+
   it('returns running jobs to the queue without counting the attempt against them', async () => {
     const executor = await addExecutor(test.context)
     const job = await held(executor)
