@@ -8,7 +8,7 @@ export interface Figure {
   /** Name, unique over all figures, such as `startup: kiln --version`. */
   readonly figure: string
   /** Of `ours` and `peer`; the printed fields end with it: `ours_ms`, `peer_rows_per_s`. */
-  readonly unit: 'ms' | 'rows_per_s' | 'jobs_per_s' | 'fires_per_s' | 'bytes'
+  readonly unit: 'ms' | 'rows_per_s' | 'jobs_per_s' | 'fires_per_s' | 'mb_per_s' | 'bytes'
   readonly ours: number
   /** Absent where nobody else does it; a limit is one of `ours` itself then. */
   readonly peer?: number
@@ -75,6 +75,7 @@ export function figureLine(figure: Figure): string {
     ...(ratio === undefined ? {} : { ratio: round(ratio) }),
     ...limitFields(figure),
     ...detailFields(figure),
+    measured_at: new Date().toISOString(),
     versions: { node: process.versions.node, ...figure.versions },
     machine: {
       platform: `${process.platform}-${process.arch}`,

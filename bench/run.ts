@@ -13,7 +13,7 @@ import { InterruptedError } from './support/queue/interruption.ts'
 const folder = import.meta.dirname
 const helpers = ['figure', 'run']
 
-const known = globSync('{*,queue/*}.ts', { cwd: folder })
+const known = globSync('{*,queue/*,schedules/*}.ts', { cwd: folder })
   .map((file) => file.slice(0, -'.ts'.length))
   .filter((name) => !helpers.includes(name))
   .sort()

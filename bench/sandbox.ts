@@ -4,8 +4,16 @@ import type { Context } from '../src/core/context.ts'
 import type { Executor } from '../src/core/executor/index.ts'
 import { type Figure, interleave, median } from './figure.ts'
 import { type BenchExecutor, withBenchExecutor } from './support/executor.ts'
+import { type DrainTime, rateOf } from './support/queue/drain-time.ts'
+import { startSide } from './support/queue/side.ts'
 
 const rounds = 200
+const drains = 5
+/** Of each drain: so many that V8's first look at the code is a small part of it, on either side. */
+const runs = 2000
+/** Twice two cores: what an executor runs at a time unless told otherwise. */
+const concurrency = 4
+const versions = { 'isolated-vm': '7.0.1' }
 
 const script = `export default {
   parameters: { a: { type: 'number' }, b: { type: 'number' } },
@@ -16,14 +24,49 @@ const script = `export default {
 const parameters = { a: 1, b: 2 }
 
 /**
+ * What the walls cost: trivial analyses a second, and the time of one.
+ */
+export default async function sandbox(): Promise<Figure[]> {
+  const rate = await measureRate()
+  return [rate, ...(await withBenchExecutor('sandbox', measure))]
+}
+
+/**
+ * Trivial analyses a second through sandboxes, each with a fresh isolate in a confined process that
+ * is watched from outside, against fresh isolates in two bare processes. `queue.sandboxes-bare-isolates`
+ * is the same with claims and outcomes in Postgres, of which the peer has none.
+ */
+async function measureRate(): Promise<Figure> {
+  const ours = startSide('sandboxes', { concurrency })
+  const bare = [startSide('isolates', {}), startSide('isolates', {})]
+  try {
+    await ours.call('start')
+    const samples = await interleave(drains, {
+      ours: async () => rateOf(await ours.call<DrainTime>('drain', runs)),
+      async bare() {
+        const startedAt = performance.now()
+        await Promise.all(bare.map((side) => side.call('drain', runs / bare.length)))
+        return (runs / (performance.now() - startedAt)) * 1000
+      },
+    })
+    return {
+      figure: 'sandbox: trivial analyses, each in a fresh isolate behind the walls',
+      unit: 'jobs_per_s',
+      ours: median(samples.ours),
+      peer: median(samples.bare),
+      limit: { atLeast: 0.5 },
+      versions,
+    }
+  } finally {
+    await Promise.all([ours, ...bare].map((side) => side.stop()))
+  }
+}
+
+/**
  * From the claim of a trivial job to its result, with a warm sandbox process, against a bare isolate
  * in this process that runs the same script once. And the same until the result is committed to the
  * database, which the bare isolate has no part in.
  */
-export default function sandbox(): Promise<Figure[]> {
-  return withBenchExecutor('sandbox', measure)
-}
-
 async function measure({ context, executor }: BenchExecutor): Promise<Figure[]> {
   const analysisId = await insertAnalysis(context)
   const results: number[] = []
@@ -38,7 +81,7 @@ async function measure({ context, executor }: BenchExecutor): Promise<Figure[]> 
   const common = {
     unit: 'ms',
     peer: median(samples.bare),
-    versions: { 'isolated-vm': '7.0.1' },
+    versions,
   } as const
   return [
     {

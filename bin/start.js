@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url'
 
 // `kiln ... | head -1` closes the pipe: the reader has what it wanted. Must stand before the import
 // of oclif, which swallows the error and ends with another code.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error) => {
-    process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 74)
-  })
-}
+process.stdout.on('error', (error) => {
+  process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 74)
+})
+// A remark that nobody can read any more, or a log on a disk that is full, must end no job and no
+// service; what a command did is told by its exit code.
+process.stderr.on('error', () => undefined)
 
 // oclif asks for shell and home folder, and in a container a bare uid has neither: a riddle would be
 // the end of every command.

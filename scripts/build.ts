@@ -8,6 +8,9 @@ import { cpSync, existsSync, globSync, mkdirSync, rmSync, writeFileSync } from '
 import path from 'node:path'
 import { Plugin as OclifPlugin } from '@oclif/core'
 import { type BuildOptions, type Plugin, build } from 'esbuild'
+import { nodeFlags } from '../src/core/sandbox/start-command.ts'
+import type { ReferenceCommand } from './reference/command-pages.ts'
+import { manPages } from './reference/man-pages.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 const dist = path.join(root, 'dist')
@@ -71,9 +74,25 @@ const processes = {
   duckdb: 'src/core/duckdb/process/main.ts',
   probe: 'src/core/sandbox/probe/main.ts',
 }
-for (const [name, entry] of Object.entries(processes)) {
-  await build({ ...shared, entryPoints: [entry], outfile: `dist/processes/${name}.js` })
-}
+const buildProcess = (name: keyof typeof processes, define: Record<string, string> = {}) =>
+  build({
+    ...shared,
+    entryPoints: [processes[name]],
+    outfile: `dist/processes/${name}.js`,
+    define,
+  })
+await buildProcess('duckdb')
+await buildProcess('probe')
+// A sandbox carries what V8 makes of the code in its isolates, as its own Node makes it: each isolate
+// would compile it anew, and a process that serves two jobs never make up for it.
+await buildProcess('sandbox')
+const bridgeCache = spawnSync(
+  process.execPath,
+  [...nodeFlags, path.join(dist, 'processes/sandbox.js'), 'bridge-cache'],
+  { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+)
+if (bridgeCache.status !== 0) throw new Error('the built sandbox makes no cache of its bridge')
+await buildProcess('sandbox', { shippedBridgeCache: JSON.stringify(bridgeCache.stdout) })
 
 // The type declarations of scripts travel with the program. The migrations need no copy: sources
 // and build read the folder beside package.json.
@@ -93,6 +112,13 @@ writeFileSync(
   path.join(root, 'oclif.manifest.json'),
   `${JSON.stringify(plugin.manifest, null, 2)}\n`,
 )
+
+// Manual pages follow from the manifest, so nobody keeps them in step.
+mkdirSync(path.join(dist, 'man'))
+const commandsOfBuild = Object.values(plugin.manifest.commands) as ReferenceCommand[]
+for (const [file, text] of manPages(commandsOfBuild, plugin.version)) {
+  writeFileSync(path.join(dist, 'man', file), text)
+}
 
 // A run of each kind fills the compile cache that the build ships (bin/start.js reads it). The last
 // one loads what commands need for a database; it fails, for nothing listens on port 1.

@@ -142,7 +142,7 @@ export interface Declaration {
   /** Nothing that is not named here is within reach. */
   dependencies?: { datasources?: readonly string[]; analyses?: readonly string[] }
   /** At most the operator's own limits; memory as in `256MB`. */
-  limits?: { timeoutSeconds?: number; memory?: string | number }
+  limits?: { timeoutSeconds?: number; cpuSeconds?: number; memory?: string | number }
   /** `read`: the project's DuckDB file is there as `project`; `write`: it is `ctx.duckdb` itself. */
   database?: 'scratch' | 'read' | 'write'
   retries?: number | { limit: number; delaySeconds?: number; backoff?: 'fixed' | 'exponential' }

@@ -2,21 +2,22 @@ import { type Figure, interleave, median } from '../figure.ts'
 import { leavesOf } from '../support/queue/processes.ts'
 import { processMemory } from '../support/queue/process-memory.ts'
 import { summarize } from '../support/queue/drain-summary.ts'
+import { type DrainTime, rateOf } from '../support/queue/drain-time.ts'
 import { type Drain, type QueueBench, withQueueBench } from '../support/queue/queue-bench.ts'
 import { startKilnSide, startPeer } from '../support/queue/start-sides.ts'
 import { trivialScript } from '../support/queue/trivial-script.ts'
 
 const rounds = 3
-/** Of each run; of 50 projects fewer, since each may need a process of its own. */
-const jobs = 500
-const jobsOfManyProjects = 100
+/** Of each run: so many that V8's first look at the code is a small part of it, on either side. */
+const jobs = 2000
 /** Twice two cores: what an executor runs at a time unless told otherwise. */
 const concurrency = 4
 
 /**
  * Trivial analyses a second from the full queue through sandboxes to their committed results,
  * against a graphile-worker whose task runs the same script in a fresh isolate of its own process:
- * without a wall around it, and without keeping the result. And what a warm sandbox weighs.
+ * without a wall around it, and without keeping the result; and against bare isolates in two
+ * processes, with no queue either. And what a warm sandbox weighs.
  */
 export default (): Promise<Figure[]> => withQueueBench(measure)
 
@@ -27,14 +28,17 @@ async function measure(bench: QueueBench): Promise<Figure[]> {
   const pooled = await startPeer(bench, 'graphile', { ...peer, task: 'isolate' })
   const inTurn = await startPeer(bench, 'graphile', { ...peer, task: 'isolate-sync' })
 
+  const bare = [bench.start('isolates', {}), bench.start('isolates', {})]
+  const fresh = sandboxMemory(one.side.pid)
+
   const samples = await interleave(rounds, {
     async one() {
       await one.fill(jobs)
       return bench.drain(one.side, jobs)
     },
     async many() {
-      await many.fill(jobsOfManyProjects)
-      return bench.drain(many.side, jobsOfManyProjects)
+      await many.fill(jobs)
+      return bench.drain(many.side, jobs)
     },
     async pooled() {
       await pooled.call('fill', jobs)
@@ -43,6 +47,19 @@ async function measure(bench: QueueBench): Promise<Figure[]> {
     async inTurn() {
       await inTurn.call('fill', jobs)
       return bench.drain(inTurn, jobs)
+    },
+    async bare() {
+      const startedAt = performance.now()
+      const runs = jobs / bare.length
+      const times = await Promise.all(bare.map((side) => side.call<DrainTime>('drain', runs)))
+      const cpuMs = times.reduce((sum, time) => sum + time.cpuMs, 0)
+      return {
+        jobs,
+        elapsedMs: performance.now() - startedAt,
+        cpuMs,
+        childrenCpuMs: 0,
+        postgresCpuMs: undefined,
+      }
     },
   })
   const peers = [
@@ -64,14 +81,33 @@ async function measure(bench: QueueBench): Promise<Figure[]> {
   return [
     against('queue.sandboxes-one-project', samples.one),
     against('queue.sandboxes-50-projects', samples.many),
-    ...memoryFigures(bench, one.side.pid),
+    {
+      figure: 'queue.sandboxes-bare-isolates',
+      unit: 'jobs_per_s',
+      ours: summarize('ours', samples.one).jobsPerSecond,
+      peer: median(samples.bare.map(rateOf)),
+      limit: { atLeast: 0.5 },
+      details: {
+        peer_cpu_us_per_job: median(samples.bare.map(({ cpuMs }) => (cpuMs / jobs) * 1000)),
+      },
+      versions: { 'isolated-vm': '7.0.1' },
+    },
+    ...memoryFigures(bench, one.side.pid, fresh),
   ]
 }
 
-/** Of the sandboxes that an executor keeps after its last job; none where there is no /proc. */
-function memoryFigures({ versions }: QueueBench, executorPid: number): Figure[] {
+/** Proportional and resident memory of the sandboxes of an executor; none where there is no /proc. */
+const sandboxMemory = (executorPid: number) =>
+  leavesOf(executorPid).flatMap((pid) => processMemory(pid) ?? [])
+
+/** Of the sandboxes that an executor keeps, before its first job and after its last. */
+function memoryFigures(
+  { versions }: QueueBench,
+  executorPid: number,
+  fresh: ReturnType<typeof sandboxMemory>,
+): Figure[] {
   const executor = processMemory(executorPid)
-  const sandboxes = leavesOf(executorPid).flatMap((pid) => processMemory(pid) ?? [])
+  const sandboxes = sandboxMemory(executorPid)
   if (!executor || sandboxes.length === 0) return []
   return [
     {
@@ -80,6 +116,12 @@ function memoryFigures({ versions }: QueueBench, executorPid: number): Figure[] 
       ours: median(sandboxes.map(({ proportionalBytes }) => proportionalBytes)),
       details: {
         resident_bytes: median(sandboxes.map(({ residentBytes }) => residentBytes)),
+        ...(fresh.length > 0
+          ? {
+              fresh_bytes: median(fresh.map(({ proportionalBytes }) => proportionalBytes)),
+              fresh_resident_bytes: median(fresh.map(({ residentBytes }) => residentBytes)),
+            }
+          : {}),
         sandboxes: sandboxes.length,
         executor_proportional_bytes: executor.proportionalBytes,
         executor_resident_bytes: executor.residentBytes,

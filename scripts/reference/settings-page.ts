@@ -1,9 +1,6 @@
 import path from 'node:path'
-import {
-  type SettingDefinition,
-  settingAliases,
-  settingTable,
-} from '../../src/core/config/setting-table.ts'
+import type { SettingDefinition } from '../../src/core/config/setting-parsers.ts'
+import { settingAliases, settingTable } from '../../src/core/config/setting-table.ts'
 import { formatSize } from '../../src/core/units/index.ts'
 import { generatedNote, markdownPage, markdownTable, plain } from './markdown.ts'
 
@@ -12,7 +9,14 @@ const intro = `# Settings
 A setting is looked for in this order: command-line flag, environment variable, \`.env.<ENVIRONMENT>\`
 and \`.env\` in the working folder, default. In each place but the first, \`NAME_FILE\` may stand for
 \`NAME\`: a path whose content is the value. An empty value counts as unset. Values marked secret are
-masked wherever Kiln shows them.`
+masked wherever Kiln shows them.
+
+In an \`.env\` file a line is \`NAME=value\`, \`export\` before it or not. A value may stand in single or
+double quotes or backticks, then over several lines too; a bare one ends at a # after a blank. Nothing in
+it is expanded, but \`\\n\` in double quotes.
+
+\`kiln config show --sources\` tells what is in force and where it comes from, \`kiln config check\`
+everything that is wrong with it, \`kiln config suggest\` what fits a machine.`
 
 /** Defaults that depend on the machine. */
 const machineDefaults: Readonly<Record<string, string>> = {
@@ -51,7 +55,9 @@ function defaultText(setting: SettingDefinition<unknown>): string {
 }
 
 function textsOf(value: unknown): string[] {
-  if (typeof value === 'number') return [formatSize(value), String(value), String(value / 1000)]
+  if (typeof value === 'number') {
+    return [formatSize(value), String(value), String(value / 1000), String(value / 86_400_000)]
+  }
   if (typeof value === 'boolean') return [String(value)]
   return typeof value === 'string' ? [`./${path.relative('.', value)}`, value] : []
 }

@@ -2,9 +2,12 @@ import { Command, type Interfaces } from '@oclif/core'
 import type { Settings } from '../core/config/index.ts'
 import type { Context } from '../core/context.ts'
 import { KilnError, exitCodes } from '../core/errors/index.ts'
+import { printableLines } from '../core/units/printable.ts'
+import { withoutCommands } from './ci/without-commands.ts'
 import type { ContextHandle } from './context.ts'
 import { globalFlags } from './flags/global.ts'
 import { formatOfArgv } from './output/format-of-argv.ts'
+import { forReader } from './output/for-reader.ts'
 import { ListStream } from './output/list-stream.ts'
 import type { Output } from './output/output.ts'
 import { type Format, render } from './output/render.ts'
@@ -25,6 +28,10 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   static override baseFlags = globalFlags
   /** Exit codes of this command besides the common ones; shown in its help. */
   static exitCodeHelp: readonly (readonly [number, string])[] = []
+  /** Variables that it looks at besides those of every command; shown in its help. */
+  static environmentHelp: readonly (readonly [string, string])[] = []
+  /** True when the command changes nothing, so that it may go to DATABASE_READONLY_URL. */
+  static readsOnly = false
 
   protected flags!: Flags<T>
   protected args!: Args<T>
@@ -74,9 +81,18 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     if (output) this.write(output)
   }
 
+  protected get readsOnly(): boolean {
+    return (this.ctor as typeof KilnCommand).readsOnly
+  }
+
   /** False for commands that work on any schema; all others want the one this program knows. */
   protected get needsSchema(): boolean {
     return true
+  }
+
+  /** How long the server may leave the first question without an answer; a minute unless told. */
+  protected get silenceLimitMs(): number | undefined {
+    return undefined
   }
 
   /**
@@ -85,6 +101,11 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
    */
   protected async context(): Promise<Context> {
     if (this.handle) return this.handle.context
+    // A server that has nothing to say must not keep the one at the keyboard: nothing is begun yet.
+    return await Promise.race([this.openContext(), rejectionOf(this.signal)])
+  }
+
+  private async openContext(): Promise<Context> {
     // Only commands that use the database pay for loading its driver.
     const { openContext } = await import('./context.ts')
     this.handle = await openContext({
@@ -93,20 +114,22 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
       databaseUrl: this.flags['database-url'],
       logLevel: this.flags['log-level'],
       logs: this.logs,
+      readsOnly: this.readsOnly,
     })
     if (this.needsSchema) {
       const { checkSchema } = await import('../core/migrate/check-schema.ts')
-      await checkSchema(this.handle.context)
+      await checkSchema(this.handle.context, undefined, this.silenceLimitMs)
     }
     return this.handle.context
   }
 
   /**
    * The same for a command that reads or writes jobs: what executors left behind that died has gone
-   * back to the queue, or is warned of.
+   * back to the queue, or is warned of. Where nothing can be written that is left to services.
    */
   protected async contextAfterSweep(): Promise<Context> {
     const context = await this.context()
+    if (context.database.target.isReadOnly) return context
     const { sweepLostExecutors } = await import('../core/jobs/sweep-lost-executors.ts')
     const { problems } = await sweepLostExecutors(context.database.queries)
     for (const problem of problems) this.warn(problem)
@@ -158,18 +181,26 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   /** A remark on stderr; silent with `-q`. */
   protected say(message: string): void {
-    if (!this.flags.quiet) process.stderr.write(`${message}\n`)
+    if (!this.flags.quiet) this.remark(message)
   }
 
   /** A warning on stderr, also with `--json` and `-q`. */
   override warn(input: Error | string): Error | string {
-    process.stderr.write(`warning: ${typeof input === 'string' ? input : input.message}\n`)
+    const message = typeof input === 'string' ? input : input.message
+    this.remark(`warning: ${message}`)
     return input
+  }
+
+  /** What scripts and rows say is part of it: nothing that a terminal or a pipeline would obey. */
+  private remark(text: string): void {
+    const { ci } = (this.flags as { readonly ci?: string } | undefined) ?? {}
+    const safe = printableLines(text)
+    process.stderr.write(`${ci === undefined ? safe : withoutCommands(safe)}\n`)
   }
 
   private write(output: Output): void {
     const text = this.isSilent ? '' : render(output, this.format)
-    if (text !== '') process.stdout.write(`${text}\n`)
+    if (text !== '') process.stdout.write(`${forReader(text)}\n`)
     if (output.kind === 'list' && !this.isJson) {
       if (output.items.length === 0 && output.empty) this.say(output.empty)
       if (output.nextCursor) this.say(`more: --cursor ${output.nextCursor}`)
@@ -183,7 +214,9 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
       this.signal.aborted ? this.signal.reason : error,
       this.handle?.context.database.target.label,
     )
-    process.stderr.write(`${errorText(kilnError, this.isJson)}\n`)
+    const text = errorText(kilnError, this.isJson)
+    if (this.isJson) process.stderr.write(`${text}\n`)
+    else this.remark(text)
     if (kilnError.code === 'INTERNAL' && this.argv.includes('debug')) {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
     }
@@ -214,8 +247,18 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   /** A password on the command line is seen by everyone on the machine in the process list. */
   protected hidePassword(url: string, advice: string): void {
-    if (!/\/\/[^/@]*:[^/@]+@|[?&]password=./.test(url)) return
+    // Also one whose password is not encoded as it should be: it is refused later, and was seen.
+    if (!/\/\/[^@]*:.*@|password\s*=./i.test(url)) return
     process.title = `kiln ${this.id?.replaceAll(':', ' ') ?? ''}`
     this.warn(`${advice}: the password in it may have been seen by other users of this machine`)
   }
+}
+
+/** Rejects with the reason when the signal is aborted. */
+async function rejectionOf(signal: AbortSignal): Promise<never> {
+  return await new Promise((_, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+  })
 }

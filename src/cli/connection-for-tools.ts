@@ -1,5 +1,5 @@
 import { loadSettings } from '../core/config/index.ts'
-import { parseDatabaseUrl } from '../core/database/connection-target.ts'
+import { parseDatabaseUrl, writableUrl } from '../core/database/connection-target.ts'
 import { ensurePrivatePostgres } from '../core/database/private-postgres/index.ts'
 import { splitPassword } from '../core/database/split-password.ts'
 
@@ -18,10 +18,11 @@ export async function connectionForTools(
   const { settings } = loadSettings({
     flags: databaseUrlFlag === undefined ? {} : { databaseUrl: databaseUrlFlag },
   })
-  if (settings.databaseUrl === undefined) {
+  const databaseUrl = writableUrl(settings)
+  if (databaseUrl === undefined) {
     const server = await ensurePrivatePostgres({ dataDir: settings.dataDir, signal })
     return { url: server.connectionString, password: undefined, isPrivate: true }
   }
-  const { url, password } = splitPassword(parseDatabaseUrl(settings.databaseUrl))
+  const { url, password } = splitPassword(parseDatabaseUrl(databaseUrl))
   return { url: url.href, password, isPrivate: false }
 }

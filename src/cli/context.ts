@@ -12,13 +12,15 @@ export interface ContextOptions {
   readonly signal: AbortSignal
   readonly databaseUrl: string | undefined
   readonly logLevel: string | undefined
+  /** It changes nothing: DATABASE_READONLY_URL serves it where that is set. */
+  readonly readsOnly: boolean
   /** Long-running commands log; others are silent. */
   readonly logs: boolean
 }
 
 export interface ContextHandle {
   readonly context: Context
-  /** Reads the settings again, puts the new log level in force, and returns them. */
+  /** Opens the log file anew, reads the settings again, and puts the new log level in force. */
   reload(): Settings
   close(): Promise<void>
 }
@@ -27,7 +29,12 @@ export interface ContextHandle {
 export async function openContext(options: ContextOptions): Promise<ContextHandle> {
   const readSettings = (): Settings => loadSettings({ flags: settingFlags(options) }).settings
   const settings = readSettings()
-  const target = await resolveTarget(settings, options.signal).catch((error: unknown) => {
+  const { signal, databaseUrl, readsOnly } = options
+  const target = await resolveTarget(settings, {
+    signal,
+    // A database that was named on the command line is meant, whatever the settings say.
+    readsOnly: readsOnly && databaseUrl === undefined,
+  }).catch((error: unknown) => {
     throw databaseError(error)
   })
   const database = openDatabase({
@@ -47,6 +54,8 @@ export async function openContext(options: ContextOptions): Promise<ContextHandl
   return {
     context,
     reload() {
+      // First: the file has been moved away, whether or not the settings can be read.
+      logger?.reopen()
       const fresh = readSettings()
       logger?.adjust(fresh.logLevel)
       return fresh

@@ -1,48 +1,10 @@
 import type { Config } from '@oclif/core/config'
-import { CommandHelp, Help } from '@oclif/core/help'
+import { Help } from '@oclif/core/help'
 import type { Command } from '@oclif/core/command'
 import type { Writable } from 'node:stream'
 import { KilnError } from '../core/errors/index.ts'
+import { KilnCommandHelp } from './command-help.ts'
 import { suggestCommands } from './suggest-commands.ts'
-
-/** Exit codes that any command may end with. */
-const commonExitCodes: readonly (readonly [number, string])[] = [
-  [0, 'done'],
-  [64, 'the command line is wrong'],
-  [69, 'a server is unavailable (try again)'],
-  [70, 'a defect in Kiln'],
-  [75, 'temporary: a lock is held, a limit is full (try again)'],
-  [77, 'permission denied'],
-  [78, 'configuration is wrong or a tool is missing'],
-]
-
-const environment: readonly (readonly [string, string])[] = [
-  ['DATABASE_URL', 'the Postgres to use; unset: a private one'],
-  ['ANALYSIS_DATA_DIR', 'data folder (default ./analysis-data)'],
-]
-
-class KilnCommandHelp extends CommandHelp {
-  protected override sections(): ReturnType<CommandHelp['sections']> {
-    const own =
-      (this.command as { exitCodeHelp?: readonly (readonly [number, string])[] }).exitCodeHelp ?? []
-    const codes = new Map([...commonExitCodes, ...own])
-    const section = (header: string, pairs: Iterable<readonly [string | number, string]>) => ({
-      header,
-      generate: () => ({
-        header,
-        body: [...pairs].map(([key, text]): [string, string] => [String(key), text]),
-      }),
-    })
-    return [
-      ...super.sections(),
-      section(
-        'EXIT CODES',
-        [...codes].sort(([a], [b]) => a - b),
-      ),
-      section('ENVIRONMENT', environment),
-    ]
-  }
-}
 
 /** Help at 80 columns, with exit codes and environment, on a stream of choice. */
 export class KilnHelp extends Help {

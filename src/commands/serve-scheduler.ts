@@ -13,6 +13,14 @@ See docs/service.md for the HTTP paths, systemd and containers.`
     '<%= config.bin %> serve-scheduler --once --no-http',
     '<%= config.bin %> serve-scheduler --port 9000 --concurrency 4',
   ]
+  static override environmentHelp = [
+    ['MAX_CONCURRENT_JOBS', 'jobs at a time (default twice the cores)'],
+    ['HOST', 'address to listen on (default 127.0.0.1)'],
+    ['ANALYSIS_EXECUTOR_PORT', 'port to listen on (default 8002)'],
+    ['ANALYSIS_API_TOKEN', 'token of the requests that queue and read jobs'],
+    ['LOG_LEVEL', 'least level that is logged (default info)'],
+    ['LOG_FILE', 'file to log to, besides stderr'],
+  ] as const
   static override exitCodeHelp = [
     [0, 'stopped by a signal, or with --once: nothing is due'],
     [75, 'the port is taken (try again, or choose another)'],
@@ -42,7 +50,7 @@ See docs/service.md for the HTTP paths, systemd and containers.`
     }),
     'no-executor': Flags.boolean({
       description: 'run no jobs here, only what else the service does',
-      exclusive: ['once', 'concurrency', 'no-http'],
+      exclusive: ['once', 'concurrency'],
     }),
     'no-schedules': Flags.boolean({ description: 'fire no schedules here' }),
     'require-isolation': Flags.boolean({

@@ -36,8 +36,8 @@ describe('kiln analysis results', () => {
     const file = await completed(4)
     const dataFolderId = randomUUID()
     await jobs.sql(
-      `insert into analysis_result_storage (job_id, storage_path, size_bytes, checksum, data_folder_id)
-       values ($1, 'results/x.json.gz', 300000, '', $2)`,
+      `insert into analysis_result_storage (job_id, storage_path, size_bytes, checksum, data_folder_id, row_count)
+       values ($1, 'results/x.json.gz', 300000, '', $2, 7)`,
       [file, dataFolderId],
     )
     await jobs.add({ status: 'failed', created_at: day(5) })
@@ -46,8 +46,14 @@ describe('kiln analysis results', () => {
     const all = JSON.parse((await results('--json')).stdout)
     expect(all.next_cursor).toBeNull()
     expect(all.items).toMatchObject([
-      { job_id: file, storage: 'file', size_bytes: 300_000, data_folder_id: dataFolderId },
-      { job_id: deleted, storage: 'deleted', size_bytes: null },
+      {
+        job_id: file,
+        storage: 'file',
+        size_bytes: 300_000,
+        row_count: 7,
+        data_folder_id: dataFolderId,
+      },
+      { job_id: deleted, storage: 'deleted', size_bytes: null, row_count: null },
       { job_id: nothing, storage: 'inline', size_bytes: 4 },
       {
         job_id: inline,

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -310,6 +310,43 @@ describe('a signal', () => {
     expect(jobFolders()).toEqual([])
   })
 })
+
+describe('a sandbox that is killed', () => {
+  it.each(['innermost', 'outermost'] as const)(
+    'by its %s process ends the command with 20, which says so',
+    async (place) => {
+      await client.query('delete from analysis_metadata')
+      const kiln = startKiln(['analysis', 'run', 'forever.js', '--json'], options)
+      onTestFinished(() => kiln.kill('SIGKILL'))
+      await begun()
+      for (const pid of sandboxesOf(kiln.pid, place)) process.kill(pid, 'SIGKILL')
+      const result = await kiln.exited
+      expect(result).toMatchObject({ exitCode: 20, signal: null })
+      expect(JSON.parse(result.stdout)).toMatchObject({
+        status: 'failed',
+        error_code: 'sandbox_crashed',
+      })
+      expect(errorOf(result)).toMatchObject({
+        code: 'JOB_FAILED',
+        exit_code: 20,
+        message: expect.stringContaining(
+          'failed, sandbox_crashed: the sandbox process broke: signal SIGKILL',
+        ) as string,
+      })
+    },
+  )
+})
+
+/** Of each sandbox, the spare too, the process that runs scripts or the first one around it. */
+function sandboxesOf(kilnPid: number, place: 'innermost' | 'outermost'): readonly number[] {
+  const isSandbox = (pid: number): boolean =>
+    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--no-node-snapshot')
+  const all = descendantsOf(kilnPid).filter(isSandbox)
+  const inner = new Set(all.flatMap((pid) => descendantsOf(pid)))
+  return place === 'outermost'
+    ? all.filter((pid) => !inner.has(pid))
+    : all.filter((pid) => descendantsOf(pid).length === 0)
+}
 
 const begun = () =>
   waitUntil('the script runs', async () => {

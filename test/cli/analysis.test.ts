@@ -229,7 +229,7 @@ describe('kiln analysis update, show, versions, list', () => {
         },
       ],
       dependencies: { datasources: [], analyses: [] },
-      limits: { timeout_ms: 60_000, memory_bytes: 64 * 1024 ** 2 },
+      limits: { timeout_ms: 60_000, cpu_ms: null, memory_bytes: 64 * 1024 ** 2 },
       database: 'scratch',
       retries: null,
       max_concurrent: null,

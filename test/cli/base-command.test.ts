@@ -20,7 +20,15 @@ beforeAll(async () => {
   database = await createTestDatabase()
   folder = await createTemporaryFolder('base')
   url = withPassword(database.connectionString)
-  options = { cwd: folder.path, env: { DATABASE_URL: url } }
+  options = {
+    cwd: folder.path,
+    env: {
+      DATABASE_URL: url,
+      DATABASE_READONLY_URL: url,
+      ANALYSIS_API_TOKEN: `${canary}-of-16-or-more`,
+      BACKUP_PASSPHRASE: canary,
+    },
+  }
   const client = new pg.Client(database.connectionString)
   await client.connect()
   await client.query(`insert into analyses (title, script_content) values ('a', '')`)
@@ -65,6 +73,14 @@ describe('in a pipe', () => {
     expect(stdout.trim().split('\n')).toHaveLength(3)
   })
 
+  it('nor is an argument that was left out taken from there', () => {
+    const loop = (line: string) =>
+      shell(`printf 'first\\nnext\\n' | { read -r id; kiln ${line}; echo "$? $(cat)"; }`).stdout
+    for (const line of ['job show', 'analysis run', 'cleanup no', 'duckdb query p']) {
+      expect(loop(line)).toMatch(/^64 next\n$/)
+    }
+  })
+
   it('`| head -1` is success under pipefail', () => {
     const { status, stdout, stderr } = shell(
       'set -o pipefail; kiln job list --limit 300 -q | head -1',
@@ -98,7 +114,34 @@ describe('in a pipe', () => {
   })
 
   it('a full device is a failure', () => {
-    expect(shell('kiln job list --limit 1 --json > /dev/full').status).toBe(74)
+    for (const line of ['job list --limit 1 --json', 'job list', '--help', '--version']) {
+      expect(shell(`kiln ${line} > /dev/full`).status, line).toBe(74)
+    }
+  })
+
+  it('remarks and log lines that nobody can read change no outcome', () => {
+    const script = `echo 'export default (p, ctx) => { ctx.log("a"); return 1 }' > logs.js`
+    for (const stderr of ['> /dev/full', '>&-', '> >(exit 0)']) {
+      const run = shell(`${script}; kiln analysis run logs.js --json 2${stderr}`)
+      expect(run.status, stderr).toBe(0)
+      expect(JSON.parse(run.stdout)).toMatchObject({ status: 'completed', result: 1 })
+      expect(shell(`kiln job nothing 2${stderr}`).status, stderr).toBe(64)
+    }
+  })
+
+  it('a service whose log nobody can write any more goes on with its jobs', () => {
+    const queue = 'kiln analysis run logs.js --detach -o name'
+    for (const stderr of ['> /dev/full', '> >(exit 0)']) {
+      const { status, stdout } = shell(
+        `id=$(${queue}); kiln serve-scheduler --no-http --once 2${stderr}; code=$?
+         kiln job show $id --json; exit $code`,
+      )
+      const [, shown = ''] = /(\{.*\})\n$/.exec(stdout) ?? []
+      expect({ status, job: JSON.parse(shown) as unknown }, stderr).toMatchObject({
+        status: 0,
+        job: { status: 'completed' },
+      })
+    }
   })
 })
 
@@ -173,7 +216,7 @@ describe('help and version', () => {
   })
 
   const manifest = JSON.parse(readFileSync(path.join(root, 'oclif.manifest.json'), 'utf8')) as {
-    commands: Record<string, { examples?: string[]; aliases?: string[] }>
+    commands: Record<string, { description?: string; examples?: string[]; aliases?: string[] }>
   }
 
   it.each(Object.keys(manifest.commands).map((id) => [id.replaceAll(':', ' ')]))(
@@ -182,6 +225,11 @@ describe('help and version', () => {
       const { exitCode, stdout, stderr } = await runKiln([...name.split(' '), '--help'], options)
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
       expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
+      const inOneLine = (text: string) => text.replaceAll(/\s+/g, ' ')
+      const { description = '' } = manifest.commands[name.replaceAll(' ', ':')] ?? {}
+      expect(inOneLine(stdout)).toContain(
+        inOneLine(description.replaceAll('<%= config.bin %>', 'kiln')),
+      )
       for (const header of ['USAGE', 'EXAMPLES', 'EXIT CODES', 'ENVIRONMENT']) {
         expect(stdout).toContain(`\n${header}`.trimStart())
       }

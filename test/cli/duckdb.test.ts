@@ -1,4 +1,4 @@
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -192,7 +192,7 @@ describe('duckdb info and sizes', () => {
 describe('project move', () => {
   it('takes the file along, and jobs run where it is', async () => {
     const target = path.join(folder.path, 'target')
-    const moved = await json('project', 'move', 'shop', '--home', target)
+    const moved = await json('project', 'move', 'shop', '--home', target, '--yes')
     expect(moved).toMatchObject({ project_id: 'shop', file_moved: true, path: file('target') })
     expect([existsSync(file()), existsSync(file('target'))]).toEqual([false, true])
     expect(statSync(file('target')).mode & 0o777).toBe(0o600)
@@ -222,6 +222,31 @@ describe('project move', () => {
     })
   })
 
+  it('makes no data folder of what may be a slip, and is not asked by what is one', async () => {
+    const slip = path.join(folder.path, 'targte')
+    const refused = await kiln('project', 'move', 'shop', '--home', slip)
+    expect(refused).toMatchObject({ exitCode: 64, stdout: '' })
+    expect(refused.stderr).toMatch(/targte, no data folder yet needs --yes/)
+    expect(existsSync(slip)).toBe(false)
+  })
+
+  it.runIf(process.getuid?.() === 0)(
+    'by root leaves nothing that the service cannot open',
+    async () => {
+      await json('analysis', 'create', 'fill.js', '--project', 'given')
+      await json('analysis', 'run', 'fill.js', '--project', 'given')
+      const home = path.join(folder.path, 'of-another')
+      mkdirSync(home)
+      chownSync(home, 12_345, 12_346)
+      const moved = await json('project', 'move', 'given', '--home', home, '--yes')
+      const file = (moved as { readonly path: string }).path
+      const made = [file, path.dirname(file), path.dirname(path.dirname(file)), `${home}/folder-id`]
+      expect(made.map((entry) => [statSync(entry).uid, statSync(entry).gid])).toEqual(
+        made.map(() => [12_345, 12_346]),
+      )
+    },
+  )
+
   it('moves once when two would move it, and the data is where the row says', async () => {
     await json('analysis', 'create', 'fill.js', '--project', 'twice')
     await json('analysis', 'run', 'fill.js', '--project', 'twice')
@@ -232,7 +257,16 @@ describe('project move', () => {
     )
     const moving = Promise.all(
       ['one', 'two'].map((name) =>
-        kiln('project', 'move', 'twice', '--home', path.join(folder.path, name), '--wait', '30s'),
+        kiln(
+          'project',
+          'move',
+          'twice',
+          '--home',
+          path.join(folder.path, name),
+          '--wait',
+          '30s',
+          '--yes',
+        ),
       ),
     )
     await waitUntil('both wait for the database', async () => {
@@ -256,7 +290,12 @@ describe('project move', () => {
 
   it('gives up a file only when told twice', async () => {
     const home = path.join(folder.path, 'third')
-    expect(await kiln('project', 'move', 'shop', '--home', home)).toMatchObject({ exitCode: 78 })
+    expect(await kiln('project', 'move', 'shop', '--home', home, '--yes')).toMatchObject({
+      exitCode: 78,
+    })
+    const absent = ['nowhere', '--home', home, '--without-file', '--yes']
+    expect(await kiln('project', 'move', ...absent)).toMatchObject({ exitCode: 66 })
+    expect(existsSync(home)).toBe(false)
     expect(await kiln('project', 'move', 'shop', '--home', home, '--without-file')).toMatchObject({
       exitCode: 64,
     })

@@ -54,6 +54,9 @@ describe('kiln job stats', () => {
     expect((await run('job', 'stats', '--since', '2026-01-01', '-o', 'name')).stdout).toBe('4\n')
     expect(await run('job', 'stats', '--since', 'yesterday')).toMatchObject({ exitCode: 64 })
     expect(await run('job', 'stats', '--analysis', 'none')).toMatchObject({ exitCode: 66 })
+    for (const far of ['99999999d', '0000-01-01', '36501d']) {
+      expect(await run('job', 'stats', '--since', far)).toMatchObject({ exitCode: 64 })
+    }
     const none = await run('job', 'stats', '--since', '2099-01-01')
     expect(none.stdout).toMatch(/^success rate {2}-$/m)
   })
@@ -107,6 +110,12 @@ describe('kiln analysis failing', () => {
     expect((await run('analysis', 'failing', '--min-runs', '1', '-o', 'name')).stdout).toBe(
       'test\n',
     )
-    expect(await run('analysis', 'failing', '--threshold', '101')).toMatchObject({ exitCode: 64 })
+    expect((await run('analysis', 'failing', '-o', 'name')).stdout).toBe('test\n')
+    for (const wrong of [
+      ['--threshold', '101'],
+      ['--days', '36501'],
+    ]) {
+      expect(await run('analysis', 'failing', ...wrong)).toMatchObject({ exitCode: 64 })
+    }
   })
 })

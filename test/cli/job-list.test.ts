@@ -58,6 +58,20 @@ describe('kiln job list', () => {
     expect(await list('--analysis', 'none')).toMatchObject({ exitCode: 66 })
     expect(await list('--status', 'done')).toMatchObject({ exitCode: 64 })
   })
+
+  it('refuses a period that ends before it begins, and a number that may be a year', async () => {
+    for (const [since, until] of [
+      ['1h', '2h'],
+      ['2026-01-02', '2026-01-01'],
+      ['2026-01-01', '2026-01-01T00:00:00Z'],
+    ] as const) {
+      const refused = await list('--since', since, '--until', until)
+      expect(refused).toMatchObject({ exitCode: 64, stdout: '' })
+      expect(refused.stderr).toContain('is not after --since')
+    }
+    expect(await list('--since', '2h', '--until', '1h')).toMatchObject({ exitCode: 0 })
+    expect(await list('--since', '2026')).toMatchObject({ exitCode: 64 })
+  })
 })
 
 describe('kiln job list --watch', () => {

@@ -11,7 +11,6 @@ beforeAll(async () => {
   database = await createTestDatabase({ migrated: false })
   folder = await createTemporaryFolder('quickstart')
   options = {
-    timeoutMs: 60_000,
     env: {
       DATABASE_URL: database.connectionString,
       ANALYSIS_DATA_DIR: path.join(folder.path, 'data'),

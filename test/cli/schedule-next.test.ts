@@ -24,7 +24,7 @@ describe('kiln schedule next', () => {
       description: 'At 02:30',
       items: [
         {
-          utc: '2026-03-08T07:00:00.000Z',
+          utc: '2026-03-08T07:00:00Z',
           local: '2026-03-08T03:00:00-04:00',
           weekday: 'Sunday',
           moved: true,
@@ -32,7 +32,7 @@ describe('kiln schedule next', () => {
           note: 'moved: 02:30 does not exist',
         },
         {
-          utc: '2026-03-09T06:30:00.000Z',
+          utc: '2026-03-09T06:30:00Z',
           local: '2026-03-09T02:30:00-04:00',
           weekday: 'Monday',
           moved: false,

@@ -90,6 +90,7 @@ describe('kiln schedule set', () => {
     expect(await refused('birds', '--missed', 'all')).toEqual([64, 'USAGE'])
     expect(await refused('nobirds', '--cron', '@daily')).toEqual([66, 'ANALYSIS_NOT_FOUND'])
     expect(await commands.sql('select id from analysis_schedules')).toEqual([])
+    expect((await schedule('set')).stderr).toContain('error: missing ANALYSIS [USAGE]')
   })
 
   it('checks parameters against what the script declares', async () => {
@@ -133,6 +134,9 @@ describe('kiln schedule list, show and next', () => {
     const { exitCode, stderr } = await schedule('show', 'birds')
     expect(exitCode).toBe(66)
     expect(stderr).toContain('the analysis "birds" has no schedule')
+    const unknown = await schedule('show', '00000000-0000-0000-0000-000000000000')
+    expect(unknown.exitCode).toBe(66)
+    expect(unknown.stderr).toContain('there is no schedule or analysis 0000')
   })
 })
 

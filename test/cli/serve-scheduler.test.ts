@@ -22,21 +22,23 @@ afterEach(() => pool().query('truncate analyses cascade'))
 
 const pool = () => test.context.database.pool
 const slow = `export default async (p, ctx) => {
+  await ctx.duckdb.exec('create table t as select 1 as a')
   await ctx.metadata.set('begun', true)
   while ((await ctx.metadata.get('go')) !== true) continue
+  await ctx.duckdb.query('select * from t')
   return 'done'
 }`
 
-function start() {
-  const kiln = startKiln(['serve-scheduler', '--no-http', '--json'], options)
+function start(more: KilnOptions = {}) {
+  const kiln = startKiln(['serve-scheduler', '--no-http', '--json'], { ...options, ...more })
   onTestFinished(() => kiln.kill('SIGKILL'))
   return kiln
 }
 
-async function begunJob() {
+async function begunJob(more?: KilnOptions) {
   const analysisId = await insertAnalysis(pool(), slow)
   const jobId = await insertJob(pool(), analysisId)
-  const kiln = start()
+  const kiln = start(more)
   await waitUntil('the script runs', async () => {
     const { rows } = await pool().query(`select from analysis_metadata where key = 'begun'`)
     return rows.length > 0
@@ -92,6 +94,18 @@ describe('serve-scheduler', () => {
     expect(await readJob(pool(), jobId)).toMatchObject({ status: 'completed', result: 'done' })
     expect(survivors(children)).toEqual([])
   })
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'keeps the running scripts from a %s that goes to the whole process group, as Ctrl-C does',
+    async (signal) => {
+      const { kiln, jobId, letGo } = await begunJob({ isGroup: true })
+      process.kill(-kiln.pid, signal)
+      await kiln.waitForOutput(/waiting for the running jobs/)
+      await letGo()
+      expect(await kiln.exited).toMatchObject({ exitCode: 0 })
+      expect(await readJob(pool(), jobId)).toMatchObject({ status: 'completed', result: 'done' })
+    },
+  )
 
   it('hands running jobs back on the second signal', async () => {
     const { kiln, jobId } = await begunJob()

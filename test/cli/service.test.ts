@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
-import { readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -181,8 +181,31 @@ describe('kiln serve-scheduler', () => {
     expect(await service.exited).toMatchObject({ exitCode: 0 })
   })
 
+  test('finds jobs whose leases somebody has deleted', async () => {
+    const other = await startService([])
+    const id = await queueOver(other.url, 'slow')
+    await waitForStatus(other.url, id, 'running')
+    other.service.kill('SIGKILL')
+    await other.service.exited
+    await sql('delete from analysis_leases')
+    const { url } = await startService(['--no-executor'])
+    await waitForStatus(url, id, 'pending')
+    await sql(`update analysis_jobs set status = 'cancelled' where id = '${id}'`)
+  })
+
+  test('fires schedules and nothing else with --no-executor --no-http', async () => {
+    const service = startKiln(['serve-scheduler', '--no-executor', '--no-http'], {
+      cwd: folder.path,
+      env: { ...env(), ANALYSIS_METRICS_INTERVAL_SECONDS: '0.05' },
+    })
+    services.push(service)
+    await service.waitForOutput(/Analysis system stats/)
+    service.kill('SIGTERM')
+    expect(await service.exited).toMatchObject({ exitCode: 0 })
+    expect(service.stderr).not.toMatch(/HTTP listens|Job poller/)
+  })
+
   test.each([
-    ['--no-executor', '--no-http'],
     ['--no-executor', '--once'],
     ['--no-http', '--port=1'],
     ['--port', '65536'],
@@ -236,6 +259,33 @@ describe('kiln serve-scheduler', () => {
     expect(JSON.parse(lines[0] ?? '').message).toContain('HTTP listens on')
     const result = await kiln(['serve-scheduler', '--port', '0'], { LOG_FILE: '/no/such/kiln.log' })
     expect(result.exitCode).toBe(73)
+  })
+
+  test('SIGHUP opens the log file anew, also where the settings are refused', async () => {
+    const cwd = path.join(folder.path, 'rotated')
+    await mkdir(cwd)
+    const file = path.join(cwd, 'kiln.log')
+    const service = startKiln(['serve-scheduler', '--port', '0', '--no-executor'], {
+      cwd,
+      env: { ...env(), LOG_FILE: file },
+    })
+    services.push(service)
+    await service.waitForOutput(/HTTP listens on/)
+    for (const [number, [settings, told]] of (
+      [
+        ['LOG_LEVEL=info\n', 'settings reloaded'],
+        ['LOG_LEVEL=loud\n', 'settings not reloaded'],
+      ] as const
+    ).entries()) {
+      await writeFile(path.join(cwd, '.env'), settings)
+      await rename(file, `${file}-${number}`)
+      service.kill('SIGHUP')
+      await waitUntil(
+        `${told} stands in the new file`,
+        () => existsSync(file) && readFileSync(file, 'utf8').includes(told),
+      )
+      expect(readFileSync(`${file}-${number}`, 'utf8')).not.toContain(told)
+    }
   })
 
   test('reads the token from a file', async () => {

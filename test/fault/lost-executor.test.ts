@@ -1,4 +1,5 @@
 /** Processes that die or freeze in the middle of a job: real ones, by real signals. */
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -6,7 +7,7 @@ import { rescueJobs } from '../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../support/core-context.ts'
 import { descendantsOf, survivors } from '../support/descendants.ts'
 import { type KilnOptions, type RunningKiln, runKiln, startKiln } from '../support/kiln.ts'
-import { insertAnalysis, insertJob, readAttempts, readJob } from '../support/queue.ts'
+import { addExecutor, insertAnalysis, insertJob, readAttempts, readJob } from '../support/queue.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
 let test: TestContext
@@ -78,18 +79,28 @@ describe('analysis run that is killed', () => {
     await waitUntil('its children are gone', () => survivors(children).length === 0)
   })
 
-  it.each([['show'], ['list'], ['result'], ['logs']])(
-    'leaves a job that `job %s` finds lost',
-    async (command) => {
-      const { jobId } = await killed(true)
-      expect(await row(jobId)).toMatchObject({ status: 'running' })
+  it('leaves a job that each command finds lost', async () => {
+    const { jobId: killedId } = await killed(true)
+    expect(await row(killedId)).toMatchObject({ status: 'running' })
+    // As the killed one left it, with another process that is gone.
+    const leave = async () => {
+      const executor_id = await addExecutor(test.context, { pid: spawnSync('true').pid })
+      const { rows } = await pool().query<{ analysis_id: string }>(
+        'select analysis_id from analysis_jobs where id = $1',
+        [killedId],
+      )
+      const running = { status: 'running', attempt: 1, max_lost: 0, started_at: 'now' }
+      return insertJob(pool(), rows[0]?.analysis_id ?? '', { ...running, executor_id })
+    }
+    for (const command of ['show', 'list', 'result', 'logs']) {
+      const jobId = command === 'show' ? killedId : await leave()
       const args = ['job', command, ...(command === 'list' ? [] : [jobId]), '--json']
       const result = await runKiln(args, options)
       expect(result.exitCode).toBe(command === 'result' ? 23 : 0)
       expect(await row(jobId)).toMatchObject({ status: 'failed', error_code: 'executor_lost' })
       expect(await readAttempts(pool(), jobId)).toEqual(['lost'])
-    },
-  )
+    }
+  })
 
   it('is not run again by a service, and its folder goes', async () => {
     const { jobId } = await killed(true)
@@ -198,19 +209,26 @@ describe('a service that is frozen while another watches', () => {
     const watching = start(service)
     await watching.waitForOutput(/Job poller started/)
     frozen.kill('SIGSTOP')
+    const { rows: clock } = await pool().query<{ at: string }>(
+      'select clock_timestamp()::text as at',
+    )
     await runs(2)
     await letGo(analysisId)
     await waitUntil('the job is completed', async () => (await row(jobId)).status === 'completed')
     expect(await readAttempts(pool(), jobId)).toEqual(['lost', 'completed'])
-    // From the last heartbeat, which came before the freeze; all in database time.
-    const { rows } = await pool().query<{ seconds: number }>(
-      `select extract(epoch from attempt.finished_at - executor.beat_at)::float8 as seconds
+    // All in database time. The last heartbeat came before the freeze, by up to two seconds; the
+    // watch counts from its first look, which may have been later than that heartbeat.
+    const { rows } = await pool().query<{ sinceHeartbeat: number; sinceFreeze: number }>(
+      `select extract(epoch from attempt.finished_at - executor.beat_at)::float8
+           as "sinceHeartbeat",
+         extract(epoch from attempt.finished_at - $1::timestamptz)::float8 as "sinceFreeze"
        from analysis_job_attempts attempt
        join analysis_executors executor on executor.id = attempt.executor_id
        where attempt.outcome = 'lost'`,
+      [clock[0]?.at],
     )
-    expect(rows[0]?.seconds).toBeGreaterThanOrEqual(8)
-    expect(rows[0]?.seconds).toBeLessThan(10)
+    expect(rows[0]?.sinceHeartbeat).toBeGreaterThanOrEqual(8)
+    expect(rows[0]?.sinceFreeze).toBeLessThan(10)
   })
 })
 

@@ -133,3 +133,39 @@ describe('hostile SQL to a Postgres datasource', () => {
     expect(await datasourceRows(datasource, wide)).toHaveLength(1)
   })
 })
+
+describe('what a statement spills to disk', () => {
+  const limitOf = async (source: PostgresDatasource) =>
+    (await datasourceRows(source, "select current_setting('temp_file_limit') as limit"))[0]?.[
+      'limit'
+    ]
+
+  it('is bounded for a superuser, in each call anew', async () => {
+    expect(await limitOf(datasource)).toBe('2GB')
+    await datasourceRows(datasource, "select set_config('temp_file_limit', '-1', false)")
+    expect(await limitOf(datasource)).toBe('2GB')
+  })
+
+  it('is bounded for another role as its operator says', async () => {
+    const role = `spiller_${database.name}`
+    await query(
+      database.connectionString,
+      `create role ${role} login;
+       alter role ${role} set temp_file_limit = '1MB'`,
+    )
+    const url = database.connectionString.replace(/\/\/[^/@]*@/, `//${role}@`)
+    const spilling = openTestDatasource(url)
+    try {
+      expect(await limitOf(spilling)).toBe('1MB')
+      await expect(
+        datasourceRows(
+          spilling,
+          'select count(*) from (select from generate_series(1, 300000) g order by md5(g::text)) x',
+        ),
+      ).rejects.toMatchObject({ message: expect.stringContaining('temp_file_limit') as string })
+    } finally {
+      await spilling.close()
+      await query(database.connectionString, `drop role ${role}`)
+    }
+  })
+})

@@ -11,14 +11,17 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
-/** A database of one test file's own: a clone of the migrated template, or an empty one. */
+/**
+ * A database of one test file's own: a clone of the migrated template, an empty one, or a copy of
+ * another to which nobody is connected.
+ */
 export async function createTestDatabase(
-  options: { readonly migrated?: boolean } = {},
+  options: { readonly migrated?: boolean; readonly copyOf?: TestDatabase } = {},
 ): Promise<TestDatabase> {
-  const { serverUrl, templateName } = testRun()
+  const { serverUrl, templateName, copyClause } = testRun()
   const name = `kiln_test_${randomBytes(6).toString('hex')}`
-  const template = options.migrated === false ? 'template1' : templateName
-  await query(serverUrl, `create database ${name} template ${template}`)
+  const template = options.copyOf?.name ?? (options.migrated === false ? 'template1' : templateName)
+  await query(serverUrl, `create database ${name} template ${template}${copyClause}`)
   return {
     connectionString: databaseUrl(serverUrl, name),
     name,
@@ -30,7 +33,10 @@ export async function createTestDatabase(
   }
 }
 
-/** Connections that are still there after a moment: a server ends a closed one asynchronously. */
+/**
+ * Connections that are still there after a moment: a server ends a closed one asynchronously, on a busy
+ * machine late.
+ */
 async function leakedConnections(serverUrl: string, name: string): Promise<readonly string[]> {
   let leaks: string[] = []
   const noneLeft = async (): Promise<boolean> => {
@@ -45,6 +51,6 @@ async function leakedConnections(serverUrl: string, name: string): Promise<reado
     )
     return leaks.length === 0
   }
-  await waitUntil('all connections are closed', noneLeft, 3000).catch(() => undefined)
+  await waitUntil('all connections are closed', noneLeft, 15_000).catch(() => undefined)
   return leaks
 }

@@ -7,6 +7,8 @@ import { waitUntil } from './wait-until.ts'
 const binary = path.resolve(import.meta.dirname, '../../bin/kiln')
 
 export interface KilnOptions {
+  /** It leads a process group of its own, as a command of an interactive shell does. */
+  readonly isGroup?: boolean
   /** Added to a clean environment; there is no DATABASE_URL unless given here. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Working folder; by default one without `.env` files. */
@@ -15,7 +17,7 @@ export interface KilnOptions {
   readonly input?: string
   /** `open` leaves standard input open, as a terminal or a `while read` loop would. */
   readonly stdin?: 'closed' | 'open'
-  /** SIGKILL and failure after this long; 30 s. */
+  /** SIGKILL and failure after this long; 90 s. */
   readonly timeoutMs?: number
   /** As root: the account to run as. */
   readonly uid?: number
@@ -50,7 +52,7 @@ export async function runKiln(
   const kiln = startKiln(args, options)
   if (options.stdin !== 'open') kiln.stdin.end(options.input ?? '')
   else if (options.input !== undefined) kiln.stdin.write(options.input)
-  const timeoutMs = options.timeoutMs ?? 30_000
+  const timeoutMs = options.timeoutMs ?? 90_000
   let isLate = false
   const timer = setTimeout(() => {
     isLate = true
@@ -81,6 +83,7 @@ export function startKiln(args: readonly string[], options: KilnOptions = {}): R
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
+    detached: options.isGroup ?? false,
   })
   let stdout = ''
   let stderr = ''

@@ -3,11 +3,13 @@ export interface ShellBlock {
   /** Line of the page on which the block's first command stands, 1-based. */
   readonly line: number
   readonly script: string
+  /** A program that it takes, and that not every machine has. */
+  readonly needs?: string
 }
 
 /**
  * The blocks of a page marked `sh`, in order. Blocks that a test cannot run are marked `text`, or
- * have `<!-- not run: reason -->` on the line above.
+ * have `<!-- not run: reason -->` on the line above; `<!-- run where there is: program -->` is for others.
  */
 export function shellBlocks(markdown: string): ShellBlock[] {
   const lines = markdown.split('\n')
@@ -15,6 +17,8 @@ export function shellBlocks(markdown: string): ShellBlock[] {
     if (text !== '```sh' || /^<!-- not run: .+ -->$/.test(lines[index - 1] ?? '')) return []
     const end = lines.indexOf('```', index)
     if (end < 0) throw new Error(`line ${index + 1}: the block has no end`)
-    return [{ line: index + 2, script: lines.slice(index + 1, end).join('\n') }]
+    const needs = /^<!-- run where there is: (\S+) -->$/.exec(lines[index - 1] ?? '')?.[1]
+    const script = lines.slice(index + 1, end).join('\n')
+    return [{ line: index + 2, script, ...(needs === undefined ? {} : { needs }) }]
   })
 }

@@ -12,6 +12,8 @@ export interface PostgresProxy {
   dropNotifications: boolean
   /** Nothing passes either way while connections stay open, as when a host vanishes from the net. */
   freeze(): void
+  /** The same once so many questions have been answered: the first answer of a session is its login. */
+  freezeAfterAnswers(count: number): void
   thaw(): void
   /** Freezes the connections of now for ever; new ones work, as after a failover. */
   abandon(): void
@@ -25,14 +27,23 @@ export async function startPostgresProxy(connectionString: string): Promise<Post
   const abandoned = new WeakSet<Socket>()
   let connectionCount = 0
   let isFrozen = false
+  let answersLeft = Number.POSITIVE_INFINITY
   const state = { dropNotifications: false }
+  const freeze = (): void => {
+    isFrozen = true
+    for (const socket of sockets) socket.pause()
+  }
 
   const server = createServer((client) => {
     connectionCount += 1
     const upstream = host.startsWith('/')
       ? connect(`${host}/.s.PGSQL.${port}`)
       : connect(port, host)
-    const frames = new FrameFilter((type) => !(type === 'A' && state.dropNotifications))
+    const frames = new FrameFilter((type) => {
+      // ReadyForQuery ends each answer.
+      if (type === 'Z' && (answersLeft -= 1) === 0) freeze()
+      return !(type === 'A' && state.dropNotifications)
+    })
     client.on('data', (data) => upstream.write(data))
     upstream.on('data', (data: Buffer) => client.write(frames.pass(data)))
     for (const [socket, other] of [
@@ -65,9 +76,9 @@ export async function startPostgresProxy(connectionString: string): Promise<Post
     set dropNotifications(value) {
       state.dropNotifications = value
     },
-    freeze() {
-      isFrozen = true
-      for (const socket of sockets) socket.pause()
+    freeze,
+    freezeAfterAnswers(count) {
+      answersLeft = count
     },
     thaw() {
       isFrozen = false

@@ -12,6 +12,7 @@ import {
   registerExecutor,
 } from '../../src/core/jobs/index.ts'
 import { currentProcessIdentity } from '../../src/core/os/index.ts'
+import { waitUntil } from './wait-until.ts'
 
 type Pool = Context['database']['pool']
 
@@ -170,5 +171,65 @@ export function holding(
     leases: jobs.map(({ id, leaseToken }) => ({ jobId: id, leaseToken })),
     endedTokens: [],
     claimsSettledBelow: Number.MAX_SAFE_INTEGER,
+  }
+}
+
+/**
+ * Ids where the queue that claims walk differs from the jobs that they may take: without an entry,
+ * with more than one, or an entry without a job.
+ */
+export async function queueDifferences({ database }: Pick<Context, 'database'>): Promise<string[]> {
+  const { rows } = await database.pool.query<{ id: string }>(
+    `select coalesce(job.id, queue.job_id) as id
+     from (select * from analysis_jobs where ready and status = 'pending') job
+     full join analysis_job_queue queue
+       on queue.job_id = job.id
+       and queue.priority = job.priority
+       and queue.run_at = job.run_at
+       and coalesce(queue.database_home, '') = coalesce(job.database_home, '')
+     group by 1
+     having count(*) > 1 or count(job.id) = 0 or count(queue.job_id) = 0`,
+  )
+  return rows.map(({ id }) => id)
+}
+
+/**
+ * Begins `claiming`, and runs `work` while its first claim stands between the start of its statement
+ * and its look at the queue; later claims do not wait.
+ */
+export async function duringNextClaim<T>(
+  pool: Pool,
+  claiming: () => Promise<T>,
+  work: () => Promise<unknown>,
+): Promise<T> {
+  const name = 'kiln_take_due_jobs'
+  await pool.query(
+    `alter function ${name} rename to ${name}_at_once;
+     create function ${name}(most integer, home text)
+     returns table (job_id uuid, place tid, entry tid) language plpgsql as $$
+     begin
+       perform pg_advisory_xact_lock_shared(4711);
+       return query select * from ${name}_at_once(most, home);
+     end
+     $$`,
+  )
+  const holder = await pool.connect()
+  try {
+    await holder.query('select pg_advisory_lock(4711)')
+    const claimed = claiming()
+    await waitUntil('the claim waits', async () => {
+      const { rows } = await holder.query(
+        `select from pg_locks
+         where locktype = 'advisory' and objid = 4711 and not granted
+           and database = (select oid from pg_database where datname = current_database())`,
+      )
+      return rows.length > 0
+    })
+    await work()
+    await holder.query('select pg_advisory_unlock(4711)')
+    return await claimed
+  } finally {
+    holder.release()
+    await pool.query(`drop function ${name}; alter function ${name}_at_once rename to ${name}`)
   }
 }

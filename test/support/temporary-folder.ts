@@ -22,7 +22,8 @@ export async function createTemporaryFolder(name = 'folder'): Promise<TemporaryF
     async remove() {
       await stopPrivatePostgres({ dataDir: folder })
       await stopPrivatePostgres({ dataDir: path.join(folder, 'analysis-data') })
-      await rm(folder, { recursive: true, force: true })
+      // A server that has just ended may still remove its own files.
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }
@@ -34,3 +35,8 @@ export function sharedDataFolder(): string {
   shared ??= mkdtempSync(path.join(testRun().folder, 'data-'))
   return shared
 }
+
+/** For processes that run sources: those of one run compile them once. */
+export const compileCache = (): Readonly<Record<string, string>> => ({
+  NODE_COMPILE_CACHE: path.join(testRun().folder, 'compile-cache'),
+})

@@ -8,6 +8,10 @@ export interface TestRun {
   readonly serverUrl: string
   /** A migrated database that nobody connects to. */
   readonly templateName: string
+  /** For the end of `create database`: how the server copies a template with the least work. */
+  readonly copyClause: string
+  /** Data folder of a stopped copy of the server; undefined when the environment named the server. */
+  readonly clusterFolder: string | undefined
 }
 
 declare module 'vitest' {

@@ -21,13 +21,27 @@ declare module 'graphile-worker' {
 
   export function run(
     options: Shared & {
-      readonly events: EventEmitter
+      readonly events?: EventEmitter
       readonly noHandleSignals: boolean
       readonly concurrency: number
-      readonly preset: { readonly worker: Readonly<Record<string, unknown>> }
+      readonly preset?: { readonly worker: Readonly<Record<string, unknown>> }
+      readonly parsedCronItems?: readonly ParsedCronItem[]
       readonly taskList: Readonly<Record<string, () => unknown>>
     },
   ): Promise<Runner>
+
+  export interface ParsedCronItem {
+    readonly identifier: string
+  }
+
+  export function parseCronItems(
+    items: readonly {
+      readonly task: string
+      readonly match: string
+      readonly identifier: string
+      readonly options: { readonly backfillPeriod: number }
+    }[],
+  ): ParsedCronItem[]
 
   export function makeWorkerUtils(options: Shared): Promise<{
     migrate(): Promise<void>
@@ -49,6 +63,14 @@ declare module 'pg-boss' {
       name: string,
       options: { readonly batchSize: number },
     ): Promise<readonly { readonly id: string }[]>
+    schedule(
+      name: string,
+      cron: string,
+      data: object | null,
+      options: { readonly key: string },
+    ): Promise<void>
+    getSchedules(name: string): Promise<readonly { readonly key: string }[]>
+    unschedule(name: string, key: string): Promise<void>
     complete(name: string, ids: readonly string[]): Promise<unknown>
   }
 }

@@ -28,8 +28,11 @@ export interface QueueBench {
 }
 
 /** Runs `work` with one Postgres for all sides; what was started and created ends with it. */
-export async function withQueueBench<T>(work: (bench: QueueBench) => Promise<T>): Promise<T> {
-  const versions = ensurePeers()
+export async function withQueueBench<T>(
+  work: (bench: QueueBench) => Promise<T>,
+  { needsPeers = true }: { readonly needsPeers?: boolean } = {},
+): Promise<T> {
+  const versions = needsPeers ? ensurePeers() : {}
   const interruption = catchInterruption()
   const measured = withBenchPostgres(async (url) => {
     const dataDir = mkdtempSync(path.join(tmpdir(), 'kiln-bench-queue-'))

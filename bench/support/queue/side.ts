@@ -11,7 +11,14 @@ export interface Side {
   stop(): Promise<void>
 }
 
-export type Program = 'kiln' | 'graphile' | 'pg-boss'
+export type Program =
+  | 'kiln'
+  | 'graphile'
+  | 'pg-boss'
+  | 'isolates'
+  | 'sandboxes'
+  | 'graphile-cron'
+  | 'pg-boss-cron'
 
 interface Answer {
   readonly id?: number

@@ -3,7 +3,7 @@ import { requiredArgument } from './argument.ts'
 
 /** What names one schedule on the command line. */
 export const scheduleArgument = requiredArgument({
-  description: 'analysis that has one schedule, or the id of a schedule',
+  description: 'analysis that has one schedule, system:TASK, or the id of a schedule',
 })
 
 export const scheduleProjectFlag = Flags.string({

@@ -1,3 +1,4 @@
+import { forReader } from './for-reader.ts'
 import type { ListOutput } from './output.ts'
 import { type Format, render } from './render.ts'
 
@@ -20,6 +21,6 @@ export class ListStream {
     const text = render(part, this.format)
     const isContinued = this.format === 'csv' && this.hasHeader
     this.hasHeader = true
-    process.stdout.write(`${isContinued ? text.slice(text.indexOf('\n') + 1) : text}\n`)
+    process.stdout.write(`${forReader(isContinued ? text.slice(text.indexOf('\n') + 1) : text)}\n`)
   }
 }

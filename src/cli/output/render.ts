@@ -1,6 +1,6 @@
 import { renderCsv } from './csv.ts'
 import type { Json, JsonObject, ListOutput, Output, RecordOutput } from './output.ts'
-import { printable, printableLines } from './printable.ts'
+import { printable, printableLines } from '../../core/units/printable.ts'
 import { renderTable } from './table.ts'
 
 export const formats = ['table', 'wide', 'json', 'jsonl', 'csv', 'name'] as const

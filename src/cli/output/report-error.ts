@@ -1,6 +1,6 @@
 import { databaseError, isDatabaseError } from '../../core/database/database-errors.ts'
 import { KilnError } from '../../core/errors/index.ts'
-import { printableLines } from './printable.ts'
+import { maskPasswords, printableLines } from '../../core/units/index.ts'
 
 /**
  * Turns anything thrown into a coded error. What has no code is a defect of Kiln: its stack is
@@ -21,28 +21,26 @@ export function toKilnError(error: unknown, databaseLabel?: string): KilnError {
  * parser repeats what was typed, and a URL in the wrong place is a usual slip.
  */
 export function errorText(error: KilnError, asJson: boolean): string {
-  return plainErrorText(error, asJson)
-    .replace(urlPassword, '$1***@')
-    .replace(parameterPassword, '$1***')
-}
-
-const urlPassword = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s@]+@/gi
-const parameterPassword = /([?&]password=)[^\s&"\\]+/gi
-
-function plainErrorText(error: KilnError, asJson: boolean): string {
-  if (asJson) {
-    return JSON.stringify({
-      error: {
-        code: error.code,
-        message: error.message,
-        exit_code: error.exitCode,
-        retryable: error.isRetryable,
-        hint: error.hint ?? null,
-        ...(error.details ? { details: error.details } : {}),
-      },
-    })
+  const message = maskPasswords(error.message)
+  const hint = error.hint === undefined ? null : maskPasswords(error.hint)
+  if (!asJson) {
+    const line = `error: ${printableLines(message)} [${error.code}]`
+    return hint === null ? line : `${line}\nhint: ${printableLines(hint)}`
   }
-  const lines = [`error: ${printableLines(error.message)} [${error.code}]`]
-  if (error.hint) lines.push(`hint: ${printableLines(error.hint)}`)
-  return lines.join('\n')
+  const { code, exitCode, isRetryable, details } = error
+  const masked = (_: string, value: unknown): unknown =>
+    typeof value === 'string' ? maskPasswords(value) : value
+  return JSON.stringify(
+    {
+      error: {
+        code,
+        message,
+        exit_code: exitCode,
+        retryable: isRetryable,
+        hint,
+        ...(details ? { details } : {}),
+      },
+    },
+    masked,
+  )
 }

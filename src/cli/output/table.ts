@@ -1,5 +1,5 @@
 import CliTable from 'cli-table3'
-import { printable } from './printable.ts'
+import { printable } from '../../core/units/printable.ts'
 
 /** Borders off: rows are lines that grep and awk can use. */
 const plain = {

@@ -1,6 +1,6 @@
 import { type Analysis, type AnalysisVersion, definitionJson } from '../../core/analyses/index.ts'
 import type { Column, Json, JsonObject, RecordOutput, ValueOutput } from '../output/output.ts'
-import { printableLines } from '../output/printable.ts'
+import { printableLines } from '../../core/units/printable.ts'
 import { field } from '../output/render.ts'
 import { age } from './age.ts'
 import { definitionFields } from './definition.ts'

@@ -13,6 +13,7 @@ export function definitionFields(
     ['datasources', dependencies.datasources.join(', ')],
     ['analyses', dependencies.analyses.join(', ')],
     ['timeout', limits.timeoutMs === undefined ? '' : formatDuration(limits.timeoutMs)],
+    ['CPU time', limits.cpuMs === undefined ? '' : formatDuration(limits.cpuMs)],
     ['memory', limits.memoryBytes === undefined ? '' : formatSize(limits.memoryBytes)],
     ['database', definition.database],
     [

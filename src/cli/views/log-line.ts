@@ -1,6 +1,6 @@
 import type { JobLogLine } from '../../core/jobs/index.ts'
 import type { JsonObject } from '../output/output.ts'
-import { printableLines } from '../output/printable.ts'
+import { printableLines } from '../../core/units/printable.ts'
 
 export function logLineJson(line: JobLogLine): JsonObject {
   return {

@@ -8,6 +8,7 @@ function occurrenceRecordJson(occurrence: OccurrenceRecord): JsonObject {
     schedule_id: occurrence.scheduleId,
     analysis_name: occurrence.analysisName,
     project_id: occurrence.projectId,
+    task: occurrence.task,
     scheduled_for: occurrence.scheduledFor,
     decision: occurrence.decision,
     reason: occurrence.reason,
@@ -17,8 +18,14 @@ function occurrenceRecordJson(occurrence: OccurrenceRecord): JsonObject {
     lateness_ms: occurrence.latenessMs,
     job_id: occurrence.jobId,
     job_status: occurrence.jobStatus,
+    task_status: occurrence.taskStatus,
+    duration_ms: occurrence.durationMs,
+    error: occurrence.error,
   }
 }
+
+const nameOf = ({ analysis_name: analysis, task }: JsonObject): string =>
+  plainText(task === null ? analysis : `system:${plainText(task)}`)
 
 /** Occurrences that were decided on, as a list. */
 export function occurrenceList(
@@ -29,14 +36,21 @@ export function occurrenceList(
     kind: 'list',
     items: occurrences.map(occurrenceRecordJson),
     columns: [
-      ...(options.named ? [field('analysis', 'analysis_name')] : []),
+      ...(options.named ? [{ header: 'analysis', text: nameOf }] : []),
       field('scheduled for', 'scheduled_for'),
       field('decision', 'decision'),
       field('missed', 'missed_count'),
       { header: 'late', text: ({ lateness_ms: ms }) => formatDuration(Number(ms)) },
       field('job', 'job_id'),
-      field('status', 'job_status'),
-      field('reason', 'reason'),
+      { header: 'status', text: (item) => plainText(item.job_status ?? item.task_status) },
+      {
+        header: 'took',
+        text: ({ duration_ms: ms }) => (ms === null ? '' : formatDuration(Number(ms))),
+      },
+      {
+        header: 'reason',
+        text: ({ reason, error }) => [reason, error].map(plainText).filter(Boolean).join('; '),
+      },
       field('schedule', 'schedule_id', true),
     ],
     nextCursor: options.nextCursor,

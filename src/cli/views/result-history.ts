@@ -38,6 +38,7 @@ function entryJson(entry: ResultEntry): JsonObject {
     execution_time_ms: entry.executionTimeMs,
     storage: entry.storage,
     size_bytes: entry.sizeBytes,
+    row_count: entry.rowCount,
     data_folder_id: entry.dataFolderId,
   }
 }

@@ -1,5 +1,10 @@
 import { type OccurrencePreview, describeRule, parseRule } from '../../core/cron/index.ts'
-import type { Schedule } from '../../core/schedules/index.ts'
+import {
+  type Schedule,
+  type SystemSchedule,
+  type TaskRun,
+  scheduleName,
+} from '../../core/schedules/index.ts'
 import { formatDuration } from '../../core/units/index.ts'
 import type { Column, Json, JsonObject, RecordOutput } from '../output/output.ts'
 import { field, plainText } from '../output/render.ts'
@@ -13,6 +18,8 @@ export function scheduleJson(schedule: Schedule): JsonObject {
     analysis_id: schedule.analysisId,
     analysis_name: schedule.analysisName,
     project_id: schedule.projectId,
+    system: schedule.task !== null,
+    task: schedule.task,
     cron_expression: schedule.cronExpression,
     timezone: schedule.timezone,
     enabled: schedule.enabled,
@@ -35,15 +42,33 @@ export function scheduleJson(schedule: Schedule): JsonObject {
     rule_error: schedule.ruleError,
     created_at: schedule.createdAt,
     updated_at: schedule.updatedAt,
+    ...(schedule.task === null ? {} : taskJson(schedule)),
   }
 }
 
-const stateOf = (schedule: JsonObject): string =>
-  schedule.enabled !== true ? 'off' : schedule.rule_error === null ? 'on' : 'rule error'
+function taskJson(schedule: SystemSchedule): JsonObject {
+  return {
+    data_folder_id: schedule.dataFolderId || null,
+    attended: schedule.isAttended,
+    last_success_at: schedule.lastSuccessAt,
+    last_duration_ms: schedule.lastDurationMs,
+    completed_runs: schedule.completedRuns,
+    failed_runs: schedule.failedRuns,
+  }
+}
+
+function stateOf(schedule: JsonObject): string {
+  if (schedule.enabled !== true) return 'off'
+  if (schedule.rule_error !== null) return 'rule error'
+  return schedule.attended === false ? 'no service' : 'on'
+}
+
+const nameOf = (schedule: JsonObject): string =>
+  plainText(schedule.task === null ? schedule.analysis_name : `system:${plainText(schedule.task)}`)
 
 export const scheduleColumns: readonly Column<JsonObject>[] = [
   field('id', 'id'),
-  field('analysis', 'analysis_name'),
+  { header: 'analysis', text: nameOf },
   field('cron', 'cron_expression'),
   field('timezone', 'timezone'),
   { header: 'state', text: stateOf },
@@ -64,6 +89,8 @@ export function scheduleRecord(
   schedule: Schedule,
   added: {
     readonly next?: readonly OccurrencePreview[]
+    /** The last runs of a system schedule. */
+    readonly runs?: readonly TaskRun[]
     readonly record?: JsonObject
   } = {},
 ): RecordOutput {
@@ -76,12 +103,17 @@ export function scheduleRecord(
       ...scheduleJson(schedule),
       description,
       ...(next ? { next_occurrences: next } : {}),
+      ...(schedule.task !== null && added.runs ? { runs: added.runs.map(runJson) } : {}),
       ...added.record,
     },
     fields: [
       ['id', schedule.id],
-      ['analysis', schedule.analysisName],
-      ['project', schedule.projectId],
+      ...(schedule.task === null
+        ? ([
+            ['analysis', schedule.analysisName],
+            ['project', schedule.projectId],
+          ] as const)
+        : taskFields(schedule)),
       ['rule', `${schedule.cronExpression} (${schedule.timezone})`],
       ...(description === null ? [] : [['means', description] as const]),
       ['state', stateText(schedule)],
@@ -93,7 +125,7 @@ export function scheduleRecord(
         `${schedule.missedPolicy}, within ${formatDuration(schedule.catchUpWindowMs)}`,
       ],
       ['overlap', schedule.overlapPolicy],
-      ['parameters', JSON.stringify(schedule.parameters)],
+      ['parameters', schedule.task === null ? JSON.stringify(schedule.parameters) : ''],
       ['jitter', jitterMs > 0 ? formatDuration(jitterMs) : ''],
       [
         'pauses after',
@@ -107,15 +139,51 @@ export function scheduleRecord(
             [item.local, item.weekday, item.note].map(plainText).join('  ').trimEnd(),
           ] as const,
       ),
+      ...(added.runs ?? []).map((run, index) => [index === 0 ? 'runs' : '', runText(run)] as const),
     ].filter(([label, text]) => text !== '' || label === '') as [string, string][],
     name: schedule.id,
   }
 }
 
-function stateText({ enabled, ruleError, pauseReason, isAnalysisActive }: Schedule): string {
+function taskFields(schedule: SystemSchedule): readonly (readonly [string, string])[] {
+  const { completedRuns, failedRuns, lastDurationMs: lastMs } = schedule
+  return [
+    ['task', scheduleName(schedule)],
+    ['data folder', schedule.dataFolderId],
+    ['last success', age(schedule.lastSuccessAt)],
+    ['took', lastMs === null ? '' : formatDuration(lastMs)],
+    ['runs so far', `${completedRuns} completed, ${failedRuns} failed`],
+  ]
+}
+
+function runJson(run: TaskRun): JsonObject {
+  return {
+    id: run.id,
+    scheduled_for: run.scheduledFor,
+    status: run.status,
+    attempt: run.attempt,
+    started_at: run.startedAt,
+    finished_at: run.finishedAt,
+    duration_ms: run.durationMs,
+    runner: run.runner,
+    error_code: run.errorCode,
+    error: run.errorMessage,
+    details: run.details as Json,
+  }
+}
+
+function runText({ createdAt, status, durationMs, errorMessage }: TaskRun): string {
+  const took = durationMs === null ? '' : `in ${formatDuration(durationMs)}`
+  return [createdAt, status, took, errorMessage].map(plainText).filter(Boolean).join('  ')
+}
+
+function stateText(schedule: Schedule): string {
+  const { enabled, ruleError, pauseReason, isAnalysisActive } = schedule
   if (!enabled) return pauseReason === null ? 'off' : `off: ${pauseReason}`
   if (ruleError !== null) return `on, but its rule cannot be followed: ${ruleError}`
-  return isAnalysisActive ? 'on' : 'on, but its analysis is disabled'
+  if (isAnalysisActive === false) return 'on, but its analysis is disabled'
+  if (schedule.task === null || schedule.isAttended) return 'on'
+  return 'on, but no running service has its setting'
 }
 
 /** Null for a rule that was edited by hand into one that cannot be read. */

@@ -1,5 +1,6 @@
 import { type ScriptReport, problemText } from '../../core/analyses/index.ts'
 import { exitCodes } from '../../core/errors/index.ts'
+import type { CiCase } from '../ci/report.ts'
 import type { Column, JsonObject, Output } from '../output/output.ts'
 import { type Format, field, plainText } from '../output/render.ts'
 
@@ -49,3 +50,15 @@ function reportText({ filename, problems }: ScriptReport): string {
     .map((problem) => `${filename}:${problem.line === null ? ' ' : ''}${problemText(problem)}`)
     .join('\n')
 }
+
+/** The same for a pipeline: one case a script. */
+export const scriptCases = (reports: readonly ScriptReport[]): readonly CiCase[] =>
+  reports.map(({ filename, problems }) => ({
+    group: 'validate',
+    name: filename,
+    outcome: problems.length === 0 ? 'passed' : 'failed',
+    problems: problems.map(problemText),
+    file: filename,
+    line: problems[0]?.line,
+    column: problems[0]?.column,
+  }))

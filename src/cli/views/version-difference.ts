@@ -1,7 +1,7 @@
 import type { VersionDifference } from '../../core/analyses/index.ts'
 import type { JsonDifference } from '../../core/units/index.ts'
 import type { Json, JsonObject, ValueOutput } from '../output/output.ts'
-import { printableLines } from '../output/printable.ts'
+import { printableLines } from '../../core/units/printable.ts'
 import { versionJson } from './analysis.ts'
 
 /**

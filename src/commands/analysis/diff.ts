@@ -7,6 +7,7 @@ import { diffVersions } from '../../core/analyses/index.ts'
 
 export default class AnalysisDiff extends KilnCommand<typeof AnalysisDiff> {
   static override summary = 'Compare two versions of an analysis, script and declarations.'
+  static override readsOnly = true
   static override description =
     'Prints what the versions declare differently, each line after a #, then a unified diff of the scripts. Without numbers the newest version is compared with the one before, with one number that version with the newest.'
   static override examples = [

@@ -7,13 +7,20 @@ import { failingAnalyses } from '../../core/jobs/index.ts'
 
 export default class AnalysisFailing extends KilnCommand<typeof AnalysisFailing> {
   static override summary = 'List analyses whose jobs fail too often.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> analysis failing --days 7 --threshold 20',
-    '<%= config.bin %> analysis failing --project examples --min-runs 1 --json',
+    '<%= config.bin %> analysis failing --project examples --min-runs 5 --json',
   ]
   static override exitCodeHelp = [[1, 'there are such analyses']] as const
   static override flags = {
-    days: Flags.integer({ description: 'look back this far', default: 7, min: 1, helpValue: 'N' }),
+    days: Flags.integer({
+      description: 'look back this far',
+      default: 7,
+      min: 1,
+      max: 36_500,
+      helpValue: 'N',
+    }),
     threshold: Flags.integer({
       description: 'least share of failures, in percent',
       default: 20,
@@ -23,7 +30,7 @@ export default class AnalysisFailing extends KilnCommand<typeof AnalysisFailing>
     }),
     'min-runs': Flags.integer({
       description: 'least number of ended jobs',
-      default: 5,
+      default: 1,
       min: 1,
       helpValue: 'N',
     }),

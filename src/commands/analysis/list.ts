@@ -8,6 +8,7 @@ import { listAnalyses } from '../../core/analyses/index.ts'
 
 export default class AnalysisList extends KilnCommand<typeof AnalysisList> {
   static override summary = 'List analyses by project and name.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> analysis list --project flights',
     '<%= config.bin %> analysis list --active --output name',

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
-import { instantFlag } from '../../cli/flags/instant.ts'
+import { checkPeriod, instantFlag } from '../../cli/flags/instant.ts'
 import { listFlags } from '../../cli/flags/list.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { resultHistory } from '../../cli/views/result-history.ts'
@@ -10,6 +10,7 @@ import { listResults } from '../../core/results/index.ts'
 
 export default class AnalysisResults extends KilnCommand<typeof AnalysisResults> {
   static override summary = 'List the results of an analysis, newest first.'
+  static override readsOnly = true
   static override description =
     'One line for each job that completed: when, how long, which version, where the result lies and how large it is. The result itself: job result ID.'
   static override examples = [
@@ -30,6 +31,7 @@ export default class AnalysisResults extends KilnCommand<typeof AnalysisResults>
 
   protected async execute(): Promise<Output> {
     const { limit, cursor, project, since, until } = this.flags
+    checkPeriod(since, until)
     const context = await this.context()
     const { id } = await getAnalysis(context, {
       idOrName: this.args.analysis,

@@ -1,12 +1,16 @@
 import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
+import { ciFlags, reportToCi } from '../../cli/ci/report-to-ci.ts'
+import { type CiCase, errorCase } from '../../cli/ci/report.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
 import { parameterFlags, readParameters } from '../../cli/flags/parameters.ts'
 import type { Output } from '../../cli/output/output.ts'
+import { jobCase } from '../../cli/views/job-case.ts'
 import { runOutput } from '../../cli/views/run.ts'
 import { logLineText } from '../../cli/views/log-line.ts'
 import { findOrStoreAnalysis } from '../../core/analyses/index.ts'
+import { isKilnError } from '../../core/errors/index.ts'
 import { runAnalysis } from '../../core/executor/index.ts'
 import { enqueueAnalysis, getJob, waitForJob } from '../../core/jobs/index.ts'
 
@@ -18,7 +22,11 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
     '<%= config.bin %> analysis run bird-strikes --param phase=Approach --param top=3',
     '<%= config.bin %> analysis run examples/dry-spells.js --project examples --json',
     '<%= config.bin %> analysis run airport-punctuality --queue --timeout 10m',
+    '<%= config.bin %> analysis run dry-spells --ci github --junit report.xml',
   ]
+  static override environmentHelp = [
+    ['GITHUB_STEP_SUMMARY', 'file of the summary of the step, with --ci'],
+  ] as const
   static override exitCodeHelp = [
     [20, 'the job failed'],
     [21, 'the job was cancelled'],
@@ -35,6 +43,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
     analysis: requiredArgument({ description: 'name or id of an analysis, or a script file' }),
   }
   static override flags = {
+    ...ciFlags,
     ...parameterFlags,
     project: Flags.string({ description: 'project of the analysis', helpValue: 'ID' }),
     version: Flags.integer({ description: 'run this version', min: 1, helpValue: 'N' }),
@@ -57,7 +66,21 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
     return true
   }
 
+  /** A pipeline is told of a job that could not even be made, too. */
   protected async execute(): Promise<Output> {
+    try {
+      return await this.runOrQueue()
+    } catch (error) {
+      if (isKilnError(error)) await this.report(errorCase('run', this.args.analysis, error))
+      throw error
+    }
+  }
+
+  private report(one: CiCase): Promise<void> {
+    return reportToCi(this.flags, 'kiln analysis run', [one])
+  }
+
+  private async runOrQueue(): Promise<Output> {
     const parameters = await readParameters(this.flags)
     const context = await this.contextAfterSweep()
     const { analysis, remark } = await findOrStoreAnalysis(context, this.args.analysis, {
@@ -76,7 +99,9 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
       ...(this.flags.timeout === undefined ? {} : { timeoutMs: this.flags.timeout }),
       onLogLine: (line) => this.say(logLineText(line)),
     })
-    return runOutput(context, await getJob(context, end.jobId), { asTable: this.asksForTable, end })
+    const job = await getJob(context, end.jobId)
+    await this.report(jobCase(job))
+    return runOutput(context, job, { asTable: this.asksForTable, end })
   }
 
   private async enqueue(
@@ -91,6 +116,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
     this.say(`queued as job ${id}; waiting (Ctrl-C stops waiting, the job goes on)`)
     const { timeout } = this.flags
     const job = await waitForJob(context, id, timeout === undefined ? {} : { timeoutMs: timeout })
+    await this.report(jobCase(job))
     return runOutput(context, job, { asTable: this.asksForTable })
   }
 }

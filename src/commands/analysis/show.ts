@@ -7,6 +7,7 @@ import { getAnalysis, getVersion } from '../../core/analyses/index.ts'
 
 export default class AnalysisShow extends KilnCommand<typeof AnalysisShow> {
   static override summary = 'Show an analysis, what it declares, or its script.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> analysis show delays --project flights',
     '<%= config.bin %> analysis show delays --script --version 2 > delays.js',

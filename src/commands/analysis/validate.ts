@@ -1,9 +1,10 @@
 import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
+import { ciFlags, reportToCi } from '../../cli/ci/report-to-ci.ts'
 import { requiredArguments } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { readScript } from '../../cli/read-script.ts'
-import { validationOutput } from '../../cli/views/script-report.ts'
+import { scriptCases, validationOutput } from '../../cli/views/script-report.ts'
 import {
   type ProjectNames,
   openInspector,
@@ -18,7 +19,11 @@ export default class AnalysisValidate extends KilnCommand<typeof AnalysisValidat
   static override examples = [
     '<%= config.bin %> analysis validate examples/*.js',
     '<%= config.bin %> analysis validate delays.ts --project flights --json',
+    '<%= config.bin %> analysis validate examples/*.js --ci github --junit report.xml',
   ]
+  static override environmentHelp = [
+    ['GITHUB_STEP_SUMMARY', 'file of the summary of the step, with --ci'],
+  ] as const
   static override exitCodeHelp = [
     [1, 'a script is not a valid analysis'],
     [66, 'a file does not exist'],
@@ -27,6 +32,7 @@ export default class AnalysisValidate extends KilnCommand<typeof AnalysisValidat
     file: requiredArguments({ description: 'scripts; - reads standard input' }),
   }
   static override flags = {
+    ...ciFlags,
     project: Flags.string({
       description: 'look for declared datasources and analyses in this project',
       helpValue: 'ID',
@@ -43,6 +49,7 @@ export default class AnalysisValidate extends KilnCommand<typeof AnalysisValidat
         inspect: inspector.inspect,
         project: names,
       })
+      await reportToCi(this.flags, 'kiln analysis validate', scriptCases(reports))
       return validationOutput(reports, this.outputFormat)
     } finally {
       await inspector.close()

@@ -8,6 +8,7 @@ import { getAnalysis, listVersions } from '../../core/analyses/index.ts'
 
 export default class AnalysisVersions extends KilnCommand<typeof AnalysisVersions> {
   static override summary = 'List the versions of an analysis, newest first.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> analysis versions delays --project flights',
     '<%= config.bin %> analysis versions delays --json',

@@ -7,6 +7,7 @@ import { listDatasources } from '../../core/datasources/index.ts'
 
 export default class DatasourceList extends KilnCommand<typeof DatasourceList> {
   static override summary = 'List datasources by project and name.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> datasource list --project shop',
     '<%= config.bin %> datasource list --json',

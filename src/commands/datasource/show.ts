@@ -7,6 +7,7 @@ import { describePlace, getDatasource } from '../../core/datasources/index.ts'
 
 export default class DatasourceShow extends KilnCommand<typeof DatasourceShow> {
   static override summary = 'Show where a datasource is; never its password.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> datasource show orders --project shop',
     '<%= config.bin %> datasource show orders --json',

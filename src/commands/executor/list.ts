@@ -7,6 +7,7 @@ import { listExecutors } from '../../core/jobs/index.ts'
 
 export default class ExecutorList extends KilnCommand<typeof ExecutorList> {
   static override summary = 'List the executors: services, and commands that run a job right now.'
+  static override readsOnly = true
   static override description = `States: alive; draining: takes no more jobs; dead: its heartbeat stands still, its jobs go back to the queue; stopped (with --all): it ended in order, or was declared dead.`
   static override examples = [
     '<%= config.bin %> executor list',

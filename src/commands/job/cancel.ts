@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
-import { durationFlag } from '../../cli/flags/duration.ts'
+import { ageFlag } from '../../cli/flags/duration.ts'
 import { optionalArguments } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { bulkOutput } from '../../cli/views/bulk.ts'
@@ -36,7 +36,7 @@ export default class JobCancel extends KilnCommand<typeof JobCancel> {
     })(),
     analysis: Flags.string({ description: 'unfinished jobs of this analysis', helpValue: 'NAME' }),
     project: Flags.string({ description: 'unfinished jobs of this project', helpValue: 'ID' }),
-    stuck: durationFlag({
+    stuck: ageFlag({
       description: 'jobs that have been running for longer than this',
       exclusive: ['status'],
     }),

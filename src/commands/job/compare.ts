@@ -7,6 +7,7 @@ import { compareResults } from '../../core/results/index.ts'
 
 export default class JobCompare extends KilnCommand<typeof JobCompare> {
   static override summary = 'Compare what two jobs returned.'
+  static override readsOnly = true
   static override description =
     'Lists each place where the results differ: added, removed or changed from the first to the second. Objects are compared by key whatever their order, arrays by position, numbers by value.'
   static override examples = [

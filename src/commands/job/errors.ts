@@ -8,6 +8,7 @@ import { jobErrors } from '../../core/jobs/index.ts'
 
 export default class JobErrors extends KilnCommand<typeof JobErrors> {
   static override summary = 'Group failures that are alike, most frequent first.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> job errors --since 24h --limit 10',
     '<%= config.bin %> job errors --project examples --json',

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
-import { instantFlag } from '../../cli/flags/instant.ts'
+import { checkPeriod, instantFlag } from '../../cli/flags/instant.ts'
 import { listFlags } from '../../cli/flags/list.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { redrawn } from '../../cli/output/redraw.ts'
@@ -14,6 +14,7 @@ import { formatDuration } from '../../core/units/index.ts'
 
 export default class JobList extends KilnCommand<typeof JobList> {
   static override summary = 'List jobs, newest first.'
+  static override readsOnly = true
   static override exitCodeHelp = [
     [66, 'there is no such analysis'],
     [130, 'interrupted, which is how --watch ends'],
@@ -58,6 +59,7 @@ export default class JobList extends KilnCommand<typeof JobList> {
 
   private async filter(context: Context): Promise<JobFilter> {
     const { limit, status, analysis, project, since, until, cursor } = this.flags
+    checkPeriod(since, until)
     const longRunning = this.flags['long-running']
     const found = analysis
       ? await getAnalysis(context, { idOrName: analysis, projectId: project })

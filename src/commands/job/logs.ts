@@ -8,6 +8,7 @@ import { followJobLogs, getJob, logLevels, readAllJobLogs } from '../../core/job
 
 export default class JobLogs extends KilnCommand<typeof JobLogs> {
   static override summary = 'Print the log lines of a job.'
+  static override readsOnly = true
   static override description =
     'With --follow also those that come, until the job has ended; Ctrl-C ends only the following. JSON is then one object a line.'
   static override examples = [

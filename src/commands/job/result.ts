@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
-import { printableLines } from '../../cli/output/printable.ts'
+import { printableLines } from '../../core/units/printable.ts'
 import { exportOutput } from '../../cli/views/export.ts'
 import { resultOutput } from '../../cli/views/result.ts'
 import type { Context } from '../../core/context.ts'
@@ -18,6 +18,7 @@ import {
 
 export default class JobResult extends KilnCommand<typeof JobResult> {
   static override summary = 'Print what a job returned, as JSON, or export its rows.'
+  static override readsOnly = true
   static override description =
     'A result that is rows is a table on a terminal, and CSV with -o csv; into a pipe goes JSON. --format writes the rows alone, at most MAX_EXPORT_ROWS: an array of objects, the result itself or under a key of it.'
   static override examples = [
@@ -25,6 +26,9 @@ export default class JobResult extends KilnCommand<typeof JobResult> {
     '<%= config.bin %> job result 0b0f9a5e-5e0e-4b8e-9a39-0d3b1c1f2a77 --format csv > rows.csv',
     '<%= config.bin %> job result "$ID" --format parquet --file rows.parquet',
   ]
+  static override environmentHelp = [
+    ['MAX_EXPORT_ROWS', 'most rows that are exported (default 100000)'],
+  ] as const
   static override exitCodeHelp = [
     [1, 'the job has not finished'],
     [20, 'the job failed and has no result'],

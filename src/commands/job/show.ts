@@ -6,6 +6,7 @@ import { getJob, listAttempts } from '../../core/jobs/index.ts'
 
 export default class JobShow extends KilnCommand<typeof JobShow> {
   static override summary = 'Show one job: state, times, error and attempts.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> job show 0b0f9a5e-5e0e-4b8e-9a39-0d3b1c1f2a77',
     '<%= config.bin %> job show 0b0f9a5e-5e0e-4b8e-9a39-0d3b1c1f2a77 --json',

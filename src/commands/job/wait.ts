@@ -1,8 +1,10 @@
 import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
+import { ciFlags, reportToCi } from '../../cli/ci/report-to-ci.ts'
 import { requiredArguments } from '../../cli/flags/argument.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
 import type { Output } from '../../cli/output/output.ts'
+import { jobCase } from '../../cli/views/job-case.ts'
 import { jobList } from '../../cli/views/job-list.ts'
 import { waitForJobs, worstJobError } from '../../core/jobs/index.ts'
 
@@ -14,6 +16,9 @@ export default class JobWait extends KilnCommand<typeof JobWait> {
     '<%= config.bin %> job wait 0b0f9a5e-5e0e-4b8e-9a39-0d3b1c1f2a77 --timeout 20m',
     '<%= config.bin %> job list --status pending -o name | xargs -r <%= config.bin %> job wait --any',
   ]
+  static override environmentHelp = [
+    ['GITHUB_STEP_SUMMARY', 'file of the summary of the step, with --ci'],
+  ] as const
   static override exitCodeHelp = [
     [20, 'a job failed'],
     [21, 'a job was cancelled'],
@@ -25,6 +30,7 @@ export default class JobWait extends KilnCommand<typeof JobWait> {
   static override strict = false
   static override args = { id: requiredArguments({ description: 'ids of jobs' }) }
   static override flags = {
+    ...ciFlags,
     any: Flags.boolean({ description: 'return when the first one has ended' }),
     timeout: durationFlag({ description: 'how long to wait' }),
   }
@@ -39,6 +45,7 @@ export default class JobWait extends KilnCommand<typeof JobWait> {
       any,
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     })
+    await reportToCi(this.flags, 'kiln job wait', jobs.map(jobCase))
     const error = worstJobError(jobs)
     return {
       ...jobList(jobs, null),

@@ -6,6 +6,7 @@ import { listProjects } from '../../core/jobs/index.ts'
 
 export default class ProjectList extends KilnCommand<typeof ProjectList> {
   static override summary = 'List projects with their limit, and how many jobs run and wait.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> project list',
     '<%= config.bin %> project list --json',

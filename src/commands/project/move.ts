@@ -5,6 +5,8 @@ import { requiredArgument } from '../../cli/flags/argument.ts'
 import { waitFlag } from '../../cli/flags/wait.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { movedProjectRecord } from '../../cli/views/project-database.ts'
+import { getProject } from '../../core/jobs/index.ts'
+import { isDataFolder } from '../../core/os/index.ts'
 import { moveProject } from '../../core/projects/index.ts'
 
 export default class ProjectMove extends KilnCommand<typeof ProjectMove> {
@@ -14,11 +16,12 @@ export default class ProjectMove extends KilnCommand<typeof ProjectMove> {
 With --without-file only the project's row changes: for a database that was brought to its new folder by other means, or that is lost with its machine.`
   static override examples = [
     '<%= config.bin %> project move shop --home /srv/kiln-2/data',
+    '<%= config.bin %> project move shop --home /srv/kiln-3/new-data --yes',
     '<%= config.bin %> project move shop --home /srv/kiln-2/data --without-file --yes',
   ]
   static override exitCodeHelp = [
     [1, 'the question was answered with no'],
-    [64, '--without-file needs --yes where nobody can be asked'],
+    [64, 'it needs --yes, and nobody can be asked'],
     [66, 'there is no such project'],
     [73, 'the disk is full'],
     [75, 'the database is in use (try again, or --wait)'],
@@ -27,7 +30,7 @@ With --without-file only the project's row changes: for a database that was brou
   static override args = { id: requiredArgument({ description: 'id of the project' }) }
   static override flags = {
     home: Flags.string({
-      description: 'the data folder that shall have it; made if it is not there',
+      description: 'the data folder that shall have it; a new one only when confirmed',
       helpValue: 'FOLDER',
       required: true,
     }),
@@ -40,10 +43,13 @@ With --without-file only the project's row changes: for a database that was brou
     const { home, yes, wait } = this.flags
     const withoutFile = this.flags['without-file']
     const context = await this.context()
-    if (withoutFile && !yes) {
-      await confirm(`move the project "${this.args.id}" without its database file`, this.signal)
-    }
     const projectId = this.args.id
+    const isNew = !(await isDataFolder(home))
+    if ((withoutFile || isNew) && !yes) {
+      await getProject(context, projectId)
+      const how = withoutFile ? 'without its database file' : `to ${home}, no data folder yet`
+      await confirm(`move the project "${projectId}" ${how}`, this.signal)
+    }
     const input = { projectId, home, withoutFile, waitMs: wait ?? 0 }
     return movedProjectRecord(await moveProject(context, input))
   }

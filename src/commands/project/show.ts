@@ -6,6 +6,7 @@ import { getProject } from '../../core/jobs/index.ts'
 
 export default class ProjectShow extends KilnCommand<typeof ProjectShow> {
   static override summary = 'Show one project: its limit, and how many jobs run and wait.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> project show shop',
     '<%= config.bin %> project show shop --json',

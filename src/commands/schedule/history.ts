@@ -8,6 +8,7 @@ import { getSchedule, listOccurrences } from '../../core/schedules/index.ts'
 
 export default class ScheduleHistory extends KilnCommand<typeof ScheduleHistory> {
   static override summary = 'Show what became of the occurrences of a schedule, and of their jobs.'
+  static override readsOnly = true
   static override description =
     'Decisions: fired; skipped, because an earlier run had not ended or the analysis is disabled; missed, because nobody fired it in time; backfilled. missed_count says how many occurrences one stands for.'
   static override examples = [

@@ -8,10 +8,12 @@ import { getAnalysis } from '../../core/analyses/index.ts'
 import { listSchedules } from '../../core/schedules/index.ts'
 
 export default class ScheduleList extends KilnCommand<typeof ScheduleList> {
-  static override summary = 'List schedules by project and analysis.'
+  static override summary = 'List schedules by project and analysis, then those of Kiln itself.'
+  static override readsOnly = true
   static override examples = [
     '<%= config.bin %> schedule list',
     '<%= config.bin %> schedule list --disabled -o name',
+    '<%= config.bin %> schedule list --system',
   ]
   static override exitCodeHelp = [[66, 'there is no such analysis']] as const
   static override flags = {
@@ -20,10 +22,14 @@ export default class ScheduleList extends KilnCommand<typeof ScheduleList> {
     project: Flags.string({ description: 'only schedules of this project', helpValue: 'ID' }),
     enabled: Flags.boolean({ description: 'only those that fire', exclusive: ['disabled'] }),
     disabled: Flags.boolean({ description: 'only those that are off' }),
+    system: Flags.boolean({
+      description: "only Kiln's own, which settings make",
+      exclusive: ['analysis', 'project'],
+    }),
   }
 
   protected async execute(): Promise<Output> {
-    const { analysis, project: projectId, enabled, disabled, limit, cursor } = this.flags
+    const { analysis, project: projectId, enabled, disabled, system, limit, cursor } = this.flags
     const context = await this.context()
     const found = analysis
       ? await getAnalysis(context, { idOrName: analysis, projectId })
@@ -31,6 +37,7 @@ export default class ScheduleList extends KilnCommand<typeof ScheduleList> {
     const { schedules, nextCursor } = await listSchedules(context, {
       analysisId: found?.id,
       projectId,
+      onlySystem: system,
       isEnabled: enabled ? true : disabled ? false : undefined,
       limit,
       cursor,

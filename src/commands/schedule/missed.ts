@@ -9,6 +9,7 @@ import { getSchedule, listOccurrences } from '../../core/schedules/index.ts'
 
 export default class ScheduleMissed extends KilnCommand<typeof ScheduleMissed> {
   static override summary = 'Show occurrences that did not run, or not in time.'
+  static override readsOnly = true
   static override description =
     'Of one schedule or of all. schedule backfill runs those that have had no run.'
   static override examples = [
@@ -21,7 +22,7 @@ export default class ScheduleMissed extends KilnCommand<typeof ScheduleMissed> {
   ] as const
   static override args = {
     schedule: optionalArgument({
-      description: 'analysis that has one schedule, or the id of a schedule',
+      description: 'analysis that has one schedule, system:TASK, or the id of a schedule',
     }),
   }
   static override flags = {

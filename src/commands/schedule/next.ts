@@ -12,6 +12,7 @@ import { KilnError } from '../../core/errors/index.ts'
 export default class ScheduleNext extends KilnCommand<typeof ScheduleNext> {
   static override summary =
     'Show when a rule or a schedule fires next, in UTC and in its time zone.'
+  static override readsOnly = true
   static override description =
     'Marks what the time zone changes: moved, because the time does not exist that day; doubled, because it comes twice. See docs/schedules.md. With --cron it needs no database.'
   static override examples = [
@@ -25,7 +26,7 @@ export default class ScheduleNext extends KilnCommand<typeof ScheduleNext> {
   ] as const
   static override args = {
     schedule: optionalArgument({
-      description: 'analysis that has one schedule, or the id of a schedule',
+      description: 'analysis that has one schedule, system:TASK, or the id of a schedule',
     }),
   }
   static override flags = {

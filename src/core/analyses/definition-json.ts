@@ -16,6 +16,7 @@ export function definitionJson(definition: AnalysisDefinition): JsonRecord {
     },
     limits: {
       timeout_ms: limits.timeoutMs ?? null,
+      cpu_ms: limits.cpuMs ?? null,
       memory_bytes: limits.memoryBytes ?? null,
     },
     database: definition.database,

@@ -88,8 +88,12 @@ export const declarationSchema = strict(
       'an object: { datasources, analyses }',
     ).nullish(),
     limits: strict(
-      { timeoutSeconds: seconds('a number of seconds', 0.001).nullish(), memory: memory.nullish() },
-      'an object: { timeoutSeconds, memory }',
+      {
+        timeoutSeconds: seconds('a number of seconds', 0.001).nullish(),
+        cpuSeconds: seconds('a number of seconds', 0.001).nullish(),
+        memory: memory.nullish(),
+      },
+      'an object: { timeoutSeconds, cpuSeconds, memory }',
     ).nullish(),
     database: z.enum(databaseModes, expecting(`one of ${databaseModes.join(', ')}`)).nullish(),
     retries: retries.nullish(),

@@ -76,6 +76,7 @@ export interface AnalysisDefinition {
   /** What is absent is left to the operator's limits. */
   readonly limits: {
     readonly timeoutMs?: number
+    readonly cpuMs?: number
     readonly memoryBytes?: number
   }
   readonly database: DatabaseMode

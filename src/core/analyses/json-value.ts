@@ -15,6 +15,15 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 
 /** A value in a message: short, on one line. */
 export function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
+  const text = textOf(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    // Nested thousands of levels deep; whoever stores it refuses it with words of its own.
+    return 'a value that is nested too deep'
+  }
 }

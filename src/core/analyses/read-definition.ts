@@ -36,6 +36,7 @@ export function readDefinition({ form, declared, language }: Inspection): Defini
       },
       limits: present({
         timeoutMs: toMs(data.limits?.timeoutSeconds),
+        cpuMs: toMs(data.limits?.cpuSeconds),
         memoryBytes: data.limits?.memory,
       }),
       database: data.database ?? 'scratch',

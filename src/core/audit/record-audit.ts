@@ -25,22 +25,30 @@ export async function recordAudit(
   operator: Operator,
   entry: AuditEntry,
 ): Promise<void> {
-  await transaction
-    .insertInto('analysisAuditLog')
-    .values({
-      actor: operator.actor,
-      source: operator.source,
-      action: entry.action,
-      targetType: entry.targetType,
-      targetId: entry.targetId,
-      targetName: entry.targetName ?? null,
-      beforeHash: hashOf(entry.before),
-      afterHash: hashOf(entry.after),
-      details: JSON.stringify(entry.details ?? {}),
-      host: hostname(),
-      pid: process.pid,
-    })
-    .execute()
+  await recordAudits(transaction, operator, [entry])
+}
+
+/** The same for many changes, in their order, in one statement. */
+export async function recordAudits(
+  transaction: Queries,
+  operator: Operator,
+  entries: readonly AuditEntry[],
+): Promise<void> {
+  if (entries.length === 0) return
+  const rows = entries.map((entry) => ({
+    actor: operator.actor,
+    source: operator.source,
+    action: entry.action,
+    targetType: entry.targetType,
+    targetId: entry.targetId,
+    targetName: entry.targetName ?? null,
+    beforeHash: hashOf(entry.before),
+    afterHash: hashOf(entry.after),
+    details: JSON.stringify(entry.details ?? {}),
+    host: hostname(),
+    pid: process.pid,
+  }))
+  await transaction.insertInto('analysisAuditLog').values(rows).execute()
 }
 
 /** SHA-256 of the canonical JSON text, so that equal states have equal hashes; null for nothing. */

@@ -1,14 +1,9 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { parseEnv } from 'node:util'
 import { KilnError, errorCodeOf, messageOf } from '../errors/index.ts'
-import {
-  type SettingDefinition,
-  type SettingKey,
-  type Settings,
-  settingAliases,
-  settingTable,
-} from './setting-table.ts'
+import { type EnvFile, parseEnvFile } from './parse-env-file.ts'
+import type { SettingDefinition } from './setting-parsers.ts'
+import { type SettingKey, type Settings, settingAliases, settingTable } from './setting-table.ts'
 
 export interface SettingsInput {
   /** Values of command-line flags, by setting; they win over everything. */
@@ -39,15 +34,30 @@ export function loadSettings(input: SettingsInput = {}): LoadedSettings {
   const layers = environmentLayers(input)
   const values: Record<string, unknown> = {}
   const sources: Record<string, string> = {}
-  for (const key of Object.keys(settingTable) as SettingKey[]) {
-    const definition: SettingDefinition<unknown> = settingTable[key]
-    const fromFlag = input.flags?.[key]
-    const found: Found | undefined =
-      fromFlag === undefined ? find(definition.name, layers) : { text: fromFlag, source: 'flag' }
-    values[key] = found ? parse(definition, found) : definition.fallback()
-    sources[key] = found?.source ?? 'default'
+  for (const key of settingKeys) {
+    const { value, source } = readSetting(key, input, layers)
+    values[key] = value
+    sources[key] = source
   }
   return { settings: values as Settings, sources: sources as Record<SettingKey, string> }
+}
+
+export const settingKeys = Object.keys(settingTable) as readonly SettingKey[]
+
+/** @throws KilnError SETTING_INVALID, FILE_UNREADABLE. */
+export function readSetting(
+  key: SettingKey,
+  input: SettingsInput,
+  layers: readonly Layer[],
+): { readonly value: unknown; readonly source: string } {
+  const definition: SettingDefinition<unknown> = settingTable[key]
+  const fromFlag = input.flags?.[key]
+  const found: Found | undefined =
+    fromFlag === undefined ? find(definition.name, layers) : { text: fromFlag, source: 'flag' }
+  return {
+    value: found ? parse(definition, found) : definition.fallback(),
+    source: found?.source ?? 'default',
+  }
 }
 
 /**
@@ -66,17 +76,27 @@ export function readVariable(
 }
 
 /** Values by the name of where they are, first the one that wins. */
-type Layer = readonly [string, Readonly<Record<string, string | undefined>>]
+export type Layer = readonly [string, Readonly<Record<string, string | undefined>>]
 
-function environmentLayers(input: SettingsInput): readonly Layer[] {
+export function environmentLayers(input: SettingsInput): readonly Layer[] {
+  const files = readEnvFiles(input)
+  return [
+    ['environment', input.environment ?? process.env],
+    ...files.map(([name, file]): Layer => [name, file?.values ?? {}]),
+  ]
+}
+
+/** The .env files, first the one that wins; undefined where there is none. */
+export function readEnvFiles(
+  input: Omit<SettingsInput, 'flags'>,
+): readonly (readonly [string, EnvFile | undefined])[] {
   const environment = input.environment ?? process.env
   const folder = input.folder ?? process.cwd()
   const dotEnv = readEnvFile(path.join(folder, '.env'))
-  const named = environment.ENVIRONMENT || dotEnv?.ENVIRONMENT || 'production'
+  const named = environment.ENVIRONMENT || dotEnv?.values.ENVIRONMENT || 'production'
   return [
-    ['environment', environment],
-    [`.env.${named}`, readEnvFile(path.join(folder, `.env.${named}`)) ?? {}],
-    ['.env', dotEnv ?? {}],
+    [`.env.${named}`, readEnvFile(path.join(folder, `.env.${named}`))],
+    ['.env', dotEnv],
   ]
 }
 
@@ -98,17 +118,25 @@ const settingNames = new Set(Object.values(settingTable).map((definition) => def
 const isSettingName = (name: string): boolean => settingNames.has(name)
 
 function readSecret(name: string, file: string): string {
+  let secret: string
   try {
-    return readFileSync(file, 'utf8').trim()
+    secret = readFileSync(file, 'utf8').trim()
   } catch (error) {
     throw new KilnError('FILE_UNREADABLE', `cannot read ${file}, named by ${name}_FILE`, {
       hint: `make the file readable for this user, or unset ${name}_FILE`,
       cause: error,
     })
   }
+  // A secret that was not mounted; to go on without it could mean another database.
+  if (secret === '') {
+    throw new KilnError('SETTING_INVALID', `${file}, named by ${name}_FILE, is empty`, {
+      hint: `write the value into it, or unset ${name}_FILE`,
+    })
+  }
+  return secret
 }
 
-function readEnvFile(file: string): Record<string, string | undefined> | undefined {
+function readEnvFile(file: string): EnvFile | undefined {
   let content: string
   try {
     content = readFileSync(file, 'utf8')
@@ -119,7 +147,7 @@ function readEnvFile(file: string): Record<string, string | undefined> | undefin
       cause: error,
     })
   }
-  return parseEnv(content)
+  return parseEnvFile(content)
 }
 
 function parse(definition: SettingDefinition<unknown>, found: Found): unknown {

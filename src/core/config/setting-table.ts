@@ -1,103 +1,29 @@
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
-import { parseSize } from '../units/index.ts'
-
-/**
- * One setting: how its text is read, its default, and what a refused value should have looked
- * like. `isSecret` settings are masked wherever they are shown.
- */
-export interface SettingDefinition<T> {
-  readonly name: string
-  readonly description: string
-  readonly expected: string
-  readonly isSecret: boolean
-  /** Undefined refuses the text. */
-  readonly parse: (text: string) => T | undefined
-  readonly fallback: () => T
-}
-
-interface Parser<T> {
-  readonly expected: string
-  readonly parse: (text: string) => T | undefined
-}
-
-const text: Parser<string> = { expected: 'text', parse: (value) => value }
-
-const wholeNumber = (least: number, most: number): Parser<number> => ({
-  expected: `a whole number from ${least} to ${most}`,
-  parse: (value) => {
-    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
-    return number >= least && number <= most ? number : undefined
-  },
-})
-
-/** A number in `unitMs`, kept in milliseconds. */
-const time = (unitMs: number, unit: string, most: number): Parser<number> => ({
-  expected: `a number of ${unit} above 0, at most ${most}`,
-  parse: (value) => {
-    const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
-    return number > 0 && number <= most ? Math.round(number * unitMs) : undefined
-  },
-})
-
-const size: Parser<number> = { expected: 'a size such as 256MB', parse: parseSize }
-
-const flag: Parser<boolean> = {
-  expected: 'true or false',
-  parse: (value) =>
-    ({
-      true: true,
-      '1': true,
-      yes: true,
-      on: true,
-      false: false,
-      '0': false,
-      no: false,
-      off: false,
-    })[value.toLowerCase()],
-}
-
-const oneOf = <T extends string>(...values: readonly T[]): Parser<T> => ({
-  expected: `one of ${values.join(', ')}`,
-  parse: (value) => values.find((candidate) => candidate === value.toLowerCase()),
-})
-
-const levels = oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
-
-/** Also as RUST_LOG has it, `info,sqlx=warn`: the level without a target counts. */
-const logLevel: typeof levels = {
-  expected: levels.expected,
-  parse: (value) => {
-    const bare = value.split(',').find((part) => !part.includes('='))
-    return bare === undefined ? 'info' : levels.parse(bare.trim())
-  },
-}
-
-const folder: Parser<string> = { expected: 'a path', parse: (value) => path.resolve(value) }
-
-const optional = <T>(parser: Parser<T>): Parser<T | undefined> => parser
-
-function define<T>(
-  name: string,
-  parser: Parser<T>,
-  fallback: T | (() => T),
-  description: string,
-  isSecret = false,
-): SettingDefinition<T> {
-  return {
-    name,
-    description,
-    isSecret,
-    expected: parser.expected,
-    parse: parser.parse,
-    fallback: typeof fallback === 'function' ? (fallback as () => T) : () => fallback,
-  }
-}
+import {
+  type SettingDefinition,
+  cronRule,
+  define,
+  flag,
+  folder,
+  logLevel,
+  oneOf,
+  optional,
+  sizeFrom,
+  text,
+  time,
+  wholeNumber,
+} from './setting-parsers.ts'
 
 const none = undefined
 const day = 86_400
+/** The rule of a task of Kiln itself. */
+const rule = (name: string, what: string): SettingDefinition<string | undefined> =>
+  define(name, cronRule, none, `when the service ${what}`)
 /** Beyond 30 days a limit in seconds is more likely a mistake of unit. */
 const mostSeconds = 30 * day
+/** A hundred years: for ever, and still a date that Postgres can compute with. */
+const mostDays = 36_500
 
 /**
  * Every setting of Kiln. Durations are milliseconds and sizes bytes once read, whatever unit the
@@ -110,6 +36,13 @@ export const settingTable = {
     optional(text),
     none,
     'the Postgres to use; unset: a private Postgres in the data folder',
+    true,
+  ),
+  databaseReadonlyUrl: define(
+    'DATABASE_READONLY_URL',
+    optional(text),
+    none,
+    'the Postgres that commands use which only read; unset: the same as the others',
     true,
   ),
   databasePoolSize: define(
@@ -142,19 +75,35 @@ export const settingTable = {
     300_000,
     "most time a script's own code may run",
   ),
+  sandboxCpuMs: define(
+    'ANALYSIS_SANDBOX_CPU_SECONDS',
+    optional(time(1000, 'seconds', mostSeconds)),
+    none,
+    'most CPU time of a script, all threads of its process; unset: twice its running time and 1 s',
+  ),
   sandboxMemoryBytes: define(
     'ANALYSIS_SANDBOX_MEMORY_LIMIT',
     {
       expected: 'a size from 16MB to 64GB',
       parse: (value) => {
-        const bytes = parseSize(value)
-        if (bytes === undefined || bytes < 16 * 1024 ** 2 || bytes > 64 * 1024 ** 3)
-          return undefined
-        return bytes
+        const bytes = sizeFrom(16 * 1024 ** 2, '16MB').parse(value)
+        return bytes !== undefined && bytes <= 64 * 1024 ** 3 ? bytes : undefined
       },
     },
     256 * 1024 ** 2,
     "most memory of a script's heap",
+  ),
+  resultRetentionMs: define(
+    'ANALYSIS_RESULT_RETENTION_DAYS',
+    time(day * 1000, 'days', mostDays),
+    90 * day * 1000,
+    'age at which cleanup deletes stored results and log lines',
+  ),
+  jobRetentionMs: define(
+    'ANALYSIS_JOB_RETENTION_DAYS',
+    time(day * 1000, 'days', mostDays),
+    365 * day * 1000,
+    'age at which cleanup deletes ended jobs, never before their results',
   ),
   metricsEnabled: define('ANALYSIS_METRICS_ENABLED', flag, true, 'serve /metrics'),
   metricsIntervalMs: define(
@@ -209,6 +158,21 @@ export const settingTable = {
     60_000,
     'setting a schedule that fires more often than this gives a warning',
   ),
+  aggregationSchedule: rule('AGGREGATION_SCHEDULE', 'brings the daily figures of jobs up to date'),
+  backupSchedule: rule('BACKUP_SCHEDULE', 'makes a backup set of everything'),
+  backupVerifySchedule: rule('BACKUP_VERIFY_SCHEDULE', 'verifies the latest backup set, all of it'),
+  backupPruneSchedule: rule('BACKUP_PRUNE_SCHEDULE', 'prunes backup sets by the usual rules'),
+  cleanupSchedule: rule('CLEANUP_SCHEDULE', 'cleans up as kiln cleanup does'),
+  viewRefreshSchedule: rule(
+    'VIEW_REFRESH_SCHEDULE',
+    "refreshes the materialised views in the schema of Kiln's tables",
+  ),
+  scheduleTimezone: define(
+    'SCHEDULE_TIMEZONE',
+    text,
+    'UTC',
+    'time zone of these rules, such as Europe/Berlin',
+  ),
   queryTimeoutMs: define(
     'QUERY_TIMEOUT',
     time(1000, 'seconds', mostSeconds),
@@ -228,6 +192,19 @@ export const settingTable = {
     (): string[] => [],
     'folders, besides the data folder and the working folder, from which file datasources may read',
   ),
+  backupRepository: define(
+    'BACKUP_REPOSITORY',
+    optional(folder),
+    none,
+    'folder of backup sets; unset: backups in the data folder',
+  ),
+  backupPassphrase: define(
+    'BACKUP_PASSPHRASE',
+    optional(text),
+    none,
+    'encrypts backup sets and opens encrypted ones',
+    true,
+  ),
   host: define('HOST', text, '127.0.0.1', 'address of the service'),
   logLevel: define('LOG_LEVEL', logLevel, 'info' as const, 'least level that is logged'),
   logFormat: define(
@@ -239,7 +216,7 @@ export const settingTable = {
   logFile: define('LOG_FILE', optional(text), none, 'file the service logs to, besides stderr'),
   logMaxSizeBytes: define(
     'LOG_MAX_SIZE',
-    size,
+    sizeFrom(1024, '1KB'),
     100 * 1024 ** 2,
     'size at which the log file rolls',
   ),

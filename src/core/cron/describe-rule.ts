@@ -1,23 +1,20 @@
 import cronstrue from 'cronstrue'
-import { type FieldName, fieldKinds, fieldNames } from './cron-fields.ts'
+import { type FieldName, fieldKinds } from './cron-fields.ts'
 import type { CronRule } from './cron-rule.ts'
-import { parseList } from './parse-list.ts'
 
 /**
  * A rule in plain words. Only of rules that `parseRule` accepted: cronstrue also explains what never
- * fires. Where its words would mislead it is given another writing of the same rule.
+ * fires. It gets each field written anew from the values it stands for, since it words some
+ * writings of a rule as another one.
  */
 export function describeRule(rule: CronRule): string {
-  const fields = sixFields(rule).map((text, index) => plainer(fieldNames[index] as FieldName, text))
-  if (!rule.dayOfMonth.isRestricted || !rule.dayOfWeek.isRestricted) return wordsFor(fields)
-  // It would say "and" where either day is enough.
-  const byDay = wordsFor(fields.with(5, '*'))
-  const byWeekday = wordsFor(fields.with(3, '*'))
-  return `${byDay}; also ${byWeekday.charAt(0).toLowerCase()}${byWeekday.slice(1)}`
+  const time = timeFields(rule)
+  const [first = '', ...more] = dayFields(rule).map((days) => wordsFor([...time, ...days]))
+  return [
+    first,
+    ...more.map((text) => `also ${text.charAt(0).toLowerCase()}${text.slice(1)}`),
+  ].join('; ')
 }
-
-const sixFields = ({ fields, hasSeconds }: CronRule): readonly string[] =>
-  hasSeconds ? fields : ['0', ...fields]
 
 function wordsFor(fields: readonly string[]): string {
   const [second, ...others] = fields
@@ -26,21 +23,76 @@ function wordsFor(fields: readonly string[]): string {
   })
 }
 
-/** Each item of a list that it says wrong, written out: "every 45 minutes" is at 0 and 45. */
-function plainer(field: FieldName, text: string): string {
-  const items = text.toUpperCase().split(',')
-  if (items.includes('*') || items.includes('?')) return '*'
-  if (!items.some((item) => item.includes('/') && !isEvenStep(field, item))) return text
-  const special = items.filter((item) => /L|#/.test(item) && !/^[A-Z]{3}$/.test(item))
-  const plain = items.filter((item) => !special.includes(item))
-  const values = parseList(field, plain.join(',')).map(String)
-  return [...values, ...special].join(',')
+function timeFields({ seconds, minutes, hours }: CronRule): readonly string[] {
+  const minute = fieldText('minute', minutes)
+  const second = fieldText('second', seconds)
+  return [
+    // "Every second, between 02:00 and 02:00" it would say of one minute.
+    second === '*' && minute !== '*' ? '0-59' : second,
+    minute,
+    // "At 02:00" it would say of an hour that many minutes of are meant.
+    fieldText('hour', hours, minutes.length > 1),
+  ]
 }
 
-/** A step of 15 minutes divides the hour; other steps begin anew with each round. */
-export function isEvenStep(field: FieldName, item: string): boolean {
-  const step = /^\*\/(\d+)$/.exec(item)?.[1]
-  if (step === undefined || field === 'day-of-month' || field === 'day-of-week') return false
+/**
+ * Day of month, month and day of week. One for each way in which a day can be meant: it would say
+ * "and" where either is enough, and "the first Monday and Friday" of the first Monday and any Friday.
+ */
+function dayFields({ dayOfMonth, dayOfWeek, months }: CronRule): readonly string[][] {
+  const month = fieldText('month', [...months])
+  const found: string[][] = []
+  if (dayOfMonth.isRestricted) {
+    const days = fieldText('day-of-month', [...dayOfMonth.days])
+    const last = dayOfMonth.includesLast ? ['L'] : []
+    found.push([[...(days === '' ? [] : [days]), ...last].join(','), month, '*'])
+  }
+  if (dayOfWeek.isRestricted) {
+    const special = [
+      ...dayOfWeek.nth.map(({ weekday, n }) => `${weekday}#${n}`),
+      ...[...dayOfWeek.last].map((weekday) => `${weekday}L`),
+    ]
+    // Sunday ends the week: "Friday through Sunday".
+    const plain = fieldText(
+      'day-of-week',
+      [...dayOfWeek.weekdays].map((weekday) => weekday || 7),
+    )
+    if (plain !== '') found.push(['*', month, plain])
+    for (const one of special) found.push(['*', month, one])
+  }
+  const any = ['*', month, '*']
+  const isAny =
+    found.length === 0 || found.some(([day, , weekday]) => day === '*' && weekday === '*')
+  return isAny ? [any] : found
+}
+
+/** The shortest writing of a set of values; empty for none. */
+function fieldText(field: FieldName, values: readonly number[], asRanges = false): string {
   const { min, max } = fieldKinds[field]
-  return (max - min + 1) % Number(step) === 0
+  const size = field === 'day-of-week' ? 7 : max - min + 1
+  const sorted = [...new Set(values)].toSorted((a, b) => a - b)
+  if (sorted.length === size) return '*'
+  // "At 00:00 and 12:00" says more than "every 12 hours".
+  const fewest = field === 'minute' || field === 'second' ? 2 : 3
+  const step = size / sorted.length
+  const isStep =
+    !field.startsWith('day') &&
+    sorted.length >= fewest &&
+    sorted.every((value, index) => value === min + index * step)
+  return isStep ? `*/${step}` : runs(sorted, asRanges)
+}
+
+function runs(sorted: readonly number[], asRanges: boolean): string {
+  const found: [number, number][] = []
+  for (const value of sorted) {
+    const run = found.at(-1)
+    if (run && value === run[1] + 1) run[1] = value
+    else found.push([value, value])
+  }
+  return found
+    .map(([from, to]) => {
+      if (to === from) return asRanges ? `${from}-${to}` : `${from}`
+      return to === from + 1 && !asRanges ? `${from},${to}` : `${from}-${to}`
+    })
+    .join(',')
 }

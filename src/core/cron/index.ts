@@ -8,10 +8,12 @@ export { describeRule } from './describe-rule.ts'
 export { type RuleExplanation, explainRule } from './explain-rule.ts'
 export { type RuleWarning, lintRule } from './lint-rule.ts'
 export { type Occurrence, nextOccurrence, occurrencesAfter } from './next-occurrence.ts'
+export { utcText } from './local-text.ts'
 export { parseRule } from './parse-rule.ts'
 export {
   type OccurrencePreview,
   type PreviewRequest,
   previewOccurrences,
 } from './preview-occurrences.ts'
+export { ruleProblem } from './rule-problem.ts'
 export { zoneOffsets } from './zone-offsets.ts'

@@ -1,7 +1,7 @@
 import { formatDuration } from '../units/index.ts'
 import { type FieldName, fieldKinds, fieldNames } from './cron-fields.ts'
 import type { CronRule } from './cron-rule.ts'
-import { isEvenStep } from './describe-rule.ts'
+import { expandItem } from './expand-item.ts'
 import { lintZoneChanges } from './lint-zone-changes.ts'
 import { occurrencesAfter } from './next-occurrence.ts'
 import type { ZoneOffsets } from './zone-offsets.ts'
@@ -51,32 +51,51 @@ function unevenSteps({ fields }: CronRule): RuleWarning[] {
   )
 }
 
+/** A step without an end of its own goes on to the end of the field, and begins anew there. */
 function unevenStep(field: FieldName, item: string): RuleWarning[] {
-  const step = Number(/^\*\/(\d+)$/.exec(item)?.[1] ?? 1)
-  if (step === 1 || isEvenStep(field, item)) return []
+  const [, first = '', last, stepText] = /^(\*|\w+)(?:-(\w+))?\/(\d+)$/.exec(item) ?? []
+  const step = Number(stepText ?? 1)
   const { min, max } = fieldKinds[field]
-  const message =
-    field === 'day-of-month'
-      ? `${item} begins anew with each month: the 1st may follow the 31st`
-      : `${item} does not divide the ${max - min + 1} values of the ${field} field: each round ends with a shorter step`
-  return [{ code: 'uneven_step', message: field === 'day-of-week' ? weekStep(item) : message }]
+  const isOpen = last === undefined || (Number(first) === min && Number(last) === max)
+  if (step === 1 || !isOpen) return []
+  if (field.startsWith('day')) {
+    const round = field === 'day-of-month' ? 'month' : 'week'
+    return [uneven(`${item} begins anew with each ${round}, however few days after the last`)]
+  }
+  const size = max - min + 1
+  const values = expandItem(field, item)
+  if (values.length * step === size) return []
+  const what = `${item} does not divide the ${size} values of the ${field} field`
+  return [
+    uneven(
+      values.length === 1
+        ? `${what}: it stands for ${values[0]} alone`
+        : `${what}: each round ends with a shorter step`,
+    ),
+  ]
 }
 
-const weekStep = (item: string): string => `${item} begins anew with each week, on Sunday`
+const uneven = (message: string): RuleWarning => ({ code: 'uneven_step', message })
 
-function lateDay({ dayOfMonth, dayOfWeek, months }: CronRule): RuleWarning[] {
-  const first = Math.min(...dayOfMonth.days)
-  const isAlone = dayOfMonth.isRestricted && !dayOfWeek.isRestricted && !dayOfMonth.includesLast
-  const isShort = (month: number): boolean =>
-    month === 2 || (first === 31 && [4, 6, 9, 11].includes(month))
-  if (!isAlone || first < 29 || ![...months].some(isShort)) return []
+/** Only days named as such: who writes 1-31 or 25-31 means whatever the month has of them. */
+function lateDay({ fields, dayOfMonth, months }: CronRule): RuleWarning[] {
+  if (dayOfMonth.includesLast) return []
+  const named = (fields.at(-3) ?? '')
+    .split(',')
+    .map((item) => Number(/^\d+/.exec(item)?.[0] ?? 0))
+    .filter((day) => [...months].some((month) => lacks(month, day)))
+  if (named.length === 0) return []
+  const days = [...new Set(named)].join(' or ')
   return [
     {
       code: 'late_day',
-      message: `not every month has a day ${first}: write L for the last day of the month`,
+      message: `not every month has a day ${days}: write L for the last day of the month`,
     },
   ]
 }
+
+const lacks = (month: number, day: number): boolean =>
+  day > (month === 2 ? 28 : [4, 6, 9, 11].includes(month) ? 30 : 31)
 
 /** Enough to see the closest two of a day, and of a year. */
 const lookedAt = 1500

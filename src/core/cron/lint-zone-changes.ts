@@ -8,14 +8,14 @@ const lookAheadMs = 2 * 365.25 * 86_400_000
 
 /**
  * Warns of the first time within two years that the rule names inside a gap, and inside an overlap.
- * A rule whose hours begin with `*` follows elapsed time and is expected to.
+ * A rule of every hour that follows elapsed time loses and repeats nothing.
  */
 export function lintZoneChanges(
   rule: CronRule,
   zone: ZoneOffsets,
   fromMs: number,
 ): readonly RuleWarning[] {
-  if (rule.fields.at(-4)?.startsWith('*')) return []
+  if (rule.isWildcard && rule.hours.length === 24) return []
   const found = new Map<string, RuleWarning>()
   let { endMs, offsetMs } = zone.spanAt(fromMs)
   while (endMs < fromMs + lookAheadMs) {

@@ -5,8 +5,12 @@ export function localText({ localMs, offsetMs }: Pick<Occurrence, 'localMs' | 'o
   return `${wallClock(localMs)}${offsetText(offsetMs)}`
 }
 
+/** RFC 3339 UTC, of whole seconds as all occurrences are: `2026-03-08T07:00:00Z`. */
+export const utcText = (ms: number): string => `${wallClock(ms)}Z`
+
 /** `2026-03-08T03:00:00`, of a local time counted as if the zone were UTC. */
-export const wallClock = (localMs: number): string => new Date(localMs).toISOString().slice(0, 19)
+export const wallClock = (localMs: number): string =>
+  new Date(localMs).toISOString().replace(/\.\d+Z$/, '')
 
 /** `02:30`, or `02:30:15` where there are seconds. */
 export function timeOfDay(localMs: number): string {

@@ -1,4 +1,4 @@
-import { localText, timeOfDay, weekdayText } from './local-text.ts'
+import { localText, timeOfDay, utcText, weekdayText } from './local-text.ts'
 import { type Occurrence, occurrencesAfter } from './next-occurrence.ts'
 import { parseRule } from './parse-rule.ts'
 import { zoneOffsets } from './zone-offsets.ts'
@@ -37,7 +37,7 @@ export function previewOccurrences(request: PreviewRequest): OccurrencePreview[]
   return occurrencesAfter(rule, zone, request.afterMs)
     .take(request.count)
     .map((occurrence) => ({
-      utc: new Date(occurrence.atMs).toISOString(),
+      utc: utcText(occurrence.atMs),
       local: localText(occurrence),
       weekday: weekdayText(occurrence.localMs),
       isMoved: occurrence.movedFromMs !== undefined,

@@ -1,7 +1,7 @@
 import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import { type ConnectionTarget, tcpKeepalive } from './connection-target.ts'
-import { PreparingClient } from './prepared-statement.ts'
+import { PreparingClient, setShortWay } from './prepared-statement.ts'
 import type { DB } from './schema.generated.ts'
 import { typeParsers } from './type-parsers.ts'
 
@@ -50,6 +50,14 @@ export function openDatabase(options: OpenDatabaseOptions): Database {
   const queries = new Kysely<DB>({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+  })
+  setShortWay(queries, async (text, values) => {
+    const client = await pool.connect()
+    try {
+      return await client.query({ text, values: [...values] })
+    } finally {
+      client.release()
+    }
   })
   let closing: Promise<void> | undefined
   return {

@@ -2,7 +2,13 @@
  * Postgres: where it is, a pool over it, and what its errors mean. `DATABASE_URL` names a server;
  * without it a private one runs in the data folder. All state of Kiln lives there.
  */
-export { type ConnectionTarget, parseDatabaseUrl, resolveTarget } from './connection-target.ts'
+export { float8Array, int8Array, textArray, uuidArray } from './binary-array.ts'
+export {
+  type ConnectionTarget,
+  parseDatabaseUrl,
+  resolveTarget,
+  tcpKeepalive,
+} from './connection-target.ts'
 export { type Database, type OpenDatabaseOptions, type Queries, openDatabase } from './database.ts'
 export {
   databaseError,
@@ -22,6 +28,6 @@ export {
   stopPrivatePostgres,
 } from './private-postgres/index.ts'
 export { type PreparedStatement, prepare, runPrepared } from './prepared-statement.ts'
-export { promptQueries } from './prompt-queries.ts'
+export { promptDatabase, promptQueries } from './prompt-queries.ts'
 export type { DB } from './schema.generated.ts'
 export { typeParsers } from './type-parsers.ts'

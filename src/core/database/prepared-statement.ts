@@ -20,12 +20,28 @@ export function prepare(name: string, text: string): PreparedStatement {
   return { text }
 }
 
+/** Sends a statement over a connection of a pool. */
+export type Send = (
+  text: string,
+  values: readonly unknown[],
+) => Promise<{ readonly rows: unknown[] }>
+
+/** The short way of queries that are no transaction. */
+const shortWays = new WeakMap<Queries, Send>()
+
+/** Prepared statements of these queries go this way: there is nothing in them for Kysely to build. */
+export function setShortWay(queries: Queries, send: Send): void {
+  shortWays.set(queries, send)
+}
+
 /** Runs a prepared statement, also inside a transaction; rows come as Postgres names them. */
 export async function runPrepared<Row>(
   queries: Queries,
   statement: PreparedStatement,
   values: readonly unknown[],
 ): Promise<Row[]> {
+  const send = shortWays.get(queries)
+  if (send) return (await send(statement.text, values)).rows as Row[]
   const { rows } = await queries
     .withoutPlugins()
     .executeQuery<Row>(CompiledQuery.raw(statement.text, [...values]))
@@ -42,14 +58,20 @@ const poolerCodes = new Set(['26000', '42P05'])
 let mayPrepare = true
 
 /**
- * A kept statement that takes so much longer than it did here at best, and this long at all, may
+ * A kept statement that takes so much longer for each row than at best, and this long at all, may
  * have a plan from when its tables were small. Others are slow for a while on a server that is busy.
  */
 const slowFactor = 4
 const slowMs = 10
 
 /** Planning anew costs about a millisecond. */
-const replanEveryMs = 1000
+const shortestReplanMs = 1000
+
+/**
+ * What is slow with a new plan too is so for another reason, as on a machine that is busy: each time
+ * waits twice as long as the one before, or an idle service would ask once a second more.
+ */
+const longestReplanMs = 8000
 
 /**
  * A client that sends the declared statements by name. Postgres soon keeps one plan for each, which
@@ -58,8 +80,10 @@ const replanEveryMs = 1000
  * each call would be safe too, but costs a third of a claim.
  */
 export class PreparingClient extends pg.Client {
+  /** For each row of the result, and one more. */
   private readonly fastestMs = new Map<string, number>()
   private replannedAt = Number.NEGATIVE_INFINITY
+  private replanAfterMs = shortestReplanMs
 
   // The overloads of the driver stay as they are for callers.
   override query = ((...parameters: unknown[]): unknown => {
@@ -72,7 +96,8 @@ export class PreparingClient extends pg.Client {
     const sent = this.send({ ...given, name }) as Promise<unknown>
     return sent.then(
       async (result) => {
-        if (this.isSlow(name, sentAt)) await this.dropPlans(given)
+        const { rows } = result as { readonly rows?: readonly unknown[] }
+        if (this.isSlow(name, sentAt, rows?.length ?? 0)) await this.dropPlans(given)
         return result
       },
       (error: unknown) => {
@@ -83,19 +108,28 @@ export class PreparingClient extends pg.Client {
     )
   }) as pg.Client['query']
 
-  private isSlow(name: string, sentAt: number): boolean {
+  private isSlow(name: string, sentAt: number, rowCount: number): boolean {
     const now = systemClock.monotonic()
     const tookMs = now - sentAt
-    const fastestMs = Math.min(tookMs, this.fastestMs.get(name) ?? Infinity)
+    // Five hundred jobs may take longer than one.
+    const perRowMs = tookMs / (rowCount + 1)
+    const fastestMs = Math.min(perRowMs, this.fastestMs.get(name) ?? Infinity)
     this.fastestMs.set(name, fastestMs)
     return (
-      tookMs > slowMs && tookMs > slowFactor * fastestMs && now - this.replannedAt > replanEveryMs
+      tookMs > slowMs &&
+      perRowMs > slowFactor * fastestMs &&
+      now - this.replannedAt > this.replanAfterMs
     )
   }
 
   /** Under the same limit of time as the statement. */
   private async dropPlans(given: object): Promise<void> {
-    this.replannedAt = systemClock.monotonic()
+    const now = systemClock.monotonic()
+    const hasHelped = now - this.replannedAt > 2 * longestReplanMs
+    this.replanAfterMs = hasHelped
+      ? shortestReplanMs
+      : Math.min(2 * this.replanAfterMs, longestReplanMs)
+    this.replannedAt = now
     try {
       await this.send({ ...given, text: 'discard plans', values: [] })
     } catch {

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { systemClock } from '../os/index.ts'
 import type { Database, Queries } from './database.ts'
 import { isConnectionLost } from './database-errors.ts'
+import { setShortWay } from './prepared-statement.ts'
 import type { DB } from './schema.generated.ts'
 
 /**
@@ -37,10 +38,24 @@ export function promptQueries({ pool }: Pick<Database, 'pool'>, limitMs: number)
   }
   // The pool is its owner's to end.
   const borrowed = { options: pool.options, connect, end: () => Promise.resolve() }
-  return new Kysely<DB>({
+  const queries = new Kysely<DB>({
     dialect: new PostgresDialect({ pool: borrowed }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
   })
+  setShortWay(queries, async (text, values) => {
+    const client = await connect()
+    try {
+      return await client.query(text, values)
+    } finally {
+      client.release()
+    }
+  })
+  return queries
+}
+
+/** The same database with such statements, for work that has connections of its own for long ones. */
+export function promptDatabase<Given extends Database>(database: Given, limitMs: number): Given {
+  return { ...database, queries: promptQueries(database, limitMs) }
 }
 
 /** When the connections of a pool were last known to be well. */

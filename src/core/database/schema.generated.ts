@@ -37,6 +37,14 @@ export interface Analyses {
   version: Generated<number>;
 }
 
+export interface AnalysisAuditHead {
+  id: Generated<boolean>;
+  lastHash: string;
+  lastId: number;
+  sealedAt: Generated<string>;
+  sealedCount: number;
+}
+
 export interface AnalysisAuditLog {
   action: string;
   actor: string;
@@ -59,14 +67,20 @@ export interface AnalysisBackups {
   createdAt: Generated<string>;
   finishedAt: string | null;
   id: string;
+  isEncrypted: boolean | null;
   kind: string;
   label: string | null;
   manifest: Generated<Json>;
+  parts: Generated<string[]>;
+  plainBytes: number | null;
+  profile: string | null;
   repository: string;
+  rowsTotal: number | null;
   sizeBytes: number | null;
   status: string;
   verifiedAt: string | null;
   verifiedLevel: string | null;
+  verifiedOk: boolean | null;
 }
 
 export interface AnalysisCounters {
@@ -169,6 +183,13 @@ export interface AnalysisJobPastAttempts {
   startedAt: string | null;
 }
 
+export interface AnalysisJobQueue {
+  databaseHome: string | null;
+  jobId: string;
+  priority: number;
+  runAt: string;
+}
+
 export interface AnalysisJobs {
   analysisId: string;
   attempt: Generated<number>;
@@ -191,6 +212,7 @@ export interface AnalysisJobs {
   lostCount: Generated<number>;
   maxAttempts: number | null;
   maxLost: Generated<number>;
+  ordinaryChanges: Generated<number>;
   parameters: Generated<Json | null>;
   parentJobId: string | null;
   peakMemoryBytes: number | null;
@@ -212,6 +234,20 @@ export interface AnalysisJobs {
   waitsForSlot: Generated<boolean>;
 }
 
+export interface AnalysisJobStatistics {
+  analysisId: string;
+  cancelled: number;
+  completed: number;
+  day: string;
+  durationP50Ms: number | null;
+  durationP95Ms: number | null;
+  failed: number;
+  jobs: number;
+  updatedAt: Generated<string>;
+  waitP50Ms: number | null;
+  waitP95Ms: number | null;
+}
+
 export interface AnalysisLeases {
   claimedAt: Generated<string>;
   claimNumber: Generated<number>;
@@ -225,6 +261,17 @@ export interface AnalysisMetadata {
   key: string;
   updatedAt: Generated<string>;
   value: Json;
+}
+
+export interface AnalysisRestores {
+  details: Generated<Json>;
+  finishedAt: string | null;
+  id: string;
+  method: string;
+  oldSchema: string | null;
+  source: string;
+  startedAt: Generated<string>;
+  state: string;
 }
 
 export interface AnalysisResultStorage {
@@ -257,7 +304,7 @@ export interface AnalysisScheduleRuns {
 }
 
 export interface AnalysisSchedules {
-  analysisId: string;
+  analysisId: string | null;
   catchUpWindowMs: Generated<number>;
   createdAt: Generated<string>;
   cronExpression: string;
@@ -295,6 +342,33 @@ export interface AnalysisSlotRequests {
   id: string;
 }
 
+export interface AnalysisTaskRuns {
+  attempt: Generated<number>;
+  createdAt: Generated<string>;
+  details: Generated<Json>;
+  errorCode: string | null;
+  errorMessage: string | null;
+  finishedAt: string | null;
+  id: Generated<string>;
+  runAfter: Generated<string>;
+  runner: string | null;
+  scheduledFor: string | null;
+  scheduleId: string;
+  startedAt: string | null;
+  status: Generated<string>;
+}
+
+export interface AnalysisTasks {
+  attendedAt: string | null;
+  completedRuns: Generated<number>;
+  dataFolderId: Generated<string>;
+  failedRuns: Generated<number>;
+  lastDurationMs: number | null;
+  lastSuccessAt: string | null;
+  scheduleId: string;
+  task: string;
+}
+
 export interface AnalysisVersions {
   analysisId: string;
   changeDescription: string | null;
@@ -318,6 +392,7 @@ export interface Projects {
 
 export interface DB {
   analyses: Analyses;
+  analysisAuditHead: AnalysisAuditHead;
   analysisAuditLog: AnalysisAuditLog;
   analysisBackups: AnalysisBackups;
   analysisCounters: AnalysisCounters;
@@ -329,14 +404,19 @@ export interface DB {
   analysisJobAttempts: AnalysisJobAttempts;
   analysisJobLogs: AnalysisJobLogs;
   analysisJobPastAttempts: AnalysisJobPastAttempts;
+  analysisJobQueue: AnalysisJobQueue;
   analysisJobs: AnalysisJobs;
+  analysisJobStatistics: AnalysisJobStatistics;
   analysisLeases: AnalysisLeases;
   analysisMetadata: AnalysisMetadata;
+  analysisRestores: AnalysisRestores;
   analysisResultStorage: AnalysisResultStorage;
   analysisScheduleOccurrences: AnalysisScheduleOccurrences;
   analysisScheduleRuns: AnalysisScheduleRuns;
   analysisSchedules: AnalysisSchedules;
   analysisSlotRequests: AnalysisSlotRequests;
+  analysisTaskRuns: AnalysisTaskRuns;
+  analysisTasks: AnalysisTasks;
   analysisVersions: AnalysisVersions;
   projects: Projects;
 }

@@ -17,11 +17,19 @@ export const typeParsers: pg.CustomTypesConfig = {
   getTypeParser(id: number, format?: 'text' | 'binary') {
     if (format === 'binary') return builtin(id as never, 'binary')
     if (id === int8) return Number
-    if (id === timestamptz || id === timestamp) return parseTimestamp
+    if (id === timestamptz || id === timestamp) return parseAgain
     if (id === date) return String
     return builtin(id as never, 'text')
   },
 } as pg.CustomTypesConfig
+
+/** The rows of a statement often have one time in common: that of the statement. */
+let last = { text: '', parsed: '' }
+
+function parseAgain(text: string): string {
+  if (text !== last.text) last = { text, parsed: parseTimestamp(text) }
+  return last.parsed
+}
 
 /** `2026-01-02 03:04:05.678901+02` becomes `2026-01-02T01:04:05.678901Z`. */
 function parseTimestamp(text: string): string {

@@ -22,4 +22,5 @@ export {
 } from './postgres/index.ts'
 export { removeDatasource } from './remove-datasource.ts'
 export { resolveDatasource } from './resolve-datasource.ts'
+export { additionalKeyFileOf, hasSecretKey, keyFileOf } from './secret-key.ts'
 export { type DatasourceReport, testDatasource } from './test-datasource.ts'

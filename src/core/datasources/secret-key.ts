@@ -13,6 +13,23 @@ export interface SecretKey {
 export const keyFileOf = (dataDir: string): string => path.join(dataDir, 'keys', 'datasources.key')
 
 /**
+ * Where a key lies that came with a restore, while the folder has one of its own; undefined if it is
+ * that one, or none.
+ */
+export function additionalKeyFileOf(dataDir: string, content: Buffer): string | undefined {
+  const key = parseKey(content.toString('utf8'))
+  return key && additionalKeyFile(dataDir, key.id)
+}
+
+const additionalKeyFile = (dataDir: string, keyId: string): string =>
+  path.join(dataDir, 'keys', `datasources.${keyId}.key`)
+
+/** True when secrets that were encrypted with the key can be read in this data folder. */
+export async function hasSecretKey(dataDir: string, keyId: string): Promise<boolean> {
+  return (await findKey(dataDir, keyId)) !== undefined
+}
+
+/**
  * The key of a data folder, made when it has none: 32 random bytes in hexadecimal, mode 0600. Two
  * processes that make it at once agree on one.
  *
@@ -52,10 +69,20 @@ export async function ensureSecretKey(dataDir: string): Promise<SecretKey> {
  * @throws KilnError DATASOURCE_KEY_MISSING when the data folder has no key, or another.
  */
 export async function requireSecretKey(dataDir: string, keyId: string): Promise<SecretKey> {
+  const key = await findKey(dataDir, keyId)
+  if (key) return key
   const file = keyFileOf(dataDir)
-  const key = await readKey(file)
-  if (key?.id === keyId) return key
-  throw keyMissing(file, keyId, key?.id)
+  throw keyMissing(file, keyId, (await readKey(file))?.id)
+}
+
+/** The folder's own, or one that a restore has brought. */
+async function findKey(dataDir: string, keyId: string): Promise<SecretKey | undefined> {
+  const own = await readKey(keyFileOf(dataDir))
+  if (own?.id === keyId) return own
+  // The name comes from a row.
+  if (!/^[0-9a-f]{16}$/.test(keyId)) return undefined
+  const other = await readKey(additionalKeyFile(dataDir, keyId))
+  return other?.id === keyId ? other : undefined
 }
 
 async function readKey(file: string): Promise<SecretKey | undefined> {
@@ -66,7 +93,13 @@ async function readKey(file: string): Promise<SecretKey | undefined> {
     if (errorCodeOf(error) === 'ENOENT') return undefined
     throw fileError(error, file)
   }
-  if (!/^[0-9a-f]{64}\s*$/.test(text)) throw keyMissing(file, undefined)
+  const key = parseKey(text)
+  if (!key) throw keyMissing(file, undefined)
+  return key
+}
+
+function parseKey(text: string): SecretKey | undefined {
+  if (!/^[0-9a-f]{64}\s*$/.test(text)) return undefined
   const bytes = Buffer.from(text.trim(), 'hex')
   return { id: createHash('sha256').update(bytes).digest('hex').slice(0, 16), bytes }
 }

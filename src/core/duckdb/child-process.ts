@@ -70,6 +70,8 @@ function spawnChild(options: ChildOptions, argv: readonly string[]): Child {
       env: { MALLOC_ARENA_MAX: '2' },
       // DuckDB prints profiles to stdout when told to: nobody may write into Kiln's own output.
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      // In a session of its own: what is sent to the process group of the service is not for it.
+      detached: true,
       ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     },
   )

@@ -48,6 +48,20 @@ export interface DatabaseSizes {
   readonly tables: readonly TableSize[]
 }
 
+/** What a table of the project's database holds. */
+export interface TableFingerprint {
+  readonly schema: string
+  readonly name: string
+  readonly rows: number
+  /** Sum of the hashes of its rows, decimal; differs between versions of DuckDB. */
+  readonly fingerprint: string
+}
+
+export interface DatabaseFingerprint {
+  readonly duckdbVersion: string
+  readonly tables: readonly TableFingerprint[]
+}
+
 /** Files that the job may read as the view `name`; they lie inside the job's folder. */
 export interface FileView {
   readonly name: string
@@ -73,6 +87,8 @@ export interface DuckdbProcessOptions {
   readonly confiner?: Confiner
   /** Most bytes DuckDB may spill to disk; 10 GB unless told. */
   readonly maxTempBytes?: number
+  /** Most bytes of all files it exports; 10 GB unless told. */
+  readonly maxExportBytes?: number
 }
 
 export interface RowOptions {
@@ -188,6 +204,8 @@ export interface DuckdbProcess {
   ): Promise<{ rowCount: number; path: string; sizeBytes: number }>
   /** What the project's database takes on disk. */
   sizes(signal: AbortSignal): Promise<DatabaseSizes>
+  /** Reads every row of the project's database, Kiln's own tables in it included. */
+  fingerprint(signal: AbortSignal): Promise<DatabaseFingerprint>
   /**
    * Puts the marker into the transaction. If the job has one from before, which stands then, that is
    * returned, and the transaction must not be committed.

@@ -10,6 +10,7 @@ export type {
   CsvColumn,
   CsvLoad,
   CsvPart,
+  DatabaseFingerprint,
   DatabaseSizes,
   DuckdbProcess,
   DuckdbProcessOptions,

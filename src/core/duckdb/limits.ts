@@ -14,5 +14,8 @@ export const processOverheadBytes = 1024 * 1024 * 1024
 
 export const defaultMaxTempBytes = 10 * 1024 ** 3
 
+/** All files that one job exports. */
+export const defaultMaxExportBytes = 10 * 1024 ** 3
+
 /** How long an interrupt may take before the process is killed. */
 export const interruptGraceMs = 1000

@@ -3,7 +3,14 @@ import type { CommitMarker, CsvPart, DuckdbProcessOptions, DuckdbRowOptions } fr
 /** The part of the options that crosses the pipe. */
 export type Setup = Pick<
   DuckdbProcessOptions,
-  'folder' | 'memoryLimitBytes' | 'threads' | 'attach' | 'views' | 'project' | 'maxTempBytes'
+  | 'folder'
+  | 'memoryLimitBytes'
+  | 'threads'
+  | 'attach'
+  | 'views'
+  | 'project'
+  | 'maxTempBytes'
+  | 'maxExportBytes'
 >
 
 export interface Statement {
@@ -33,7 +40,7 @@ export type Operation =
   | { readonly name: 'tables' }
   | { readonly name: 'describe'; readonly table: string }
   | { readonly name: 'export'; readonly table: string; readonly file: string }
-  | { readonly name: 'sizes' | 'commit' | 'closeDatabase' }
+  | { readonly name: 'sizes' | 'fingerprint' | 'commit' | 'closeDatabase' }
   | { readonly name: 'prepareCommit'; readonly marker: CommitMarker }
   | { readonly name: 'findMarker'; readonly jobId: string }
   | { readonly name: 'cancel'; readonly request: number }

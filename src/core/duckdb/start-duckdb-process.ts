@@ -5,6 +5,7 @@ import { Connection } from './connection.ts'
 import type {
   ColumnInfo,
   CommitMarker,
+  DatabaseFingerprint,
   DatabaseSizes,
   DuckdbProcess,
   DuckdbProcessOptions,
@@ -103,6 +104,7 @@ async function setUp(
     views = [],
     project,
     maxTempBytes,
+    maxExportBytes,
   } = options
   const setup = {
     folder,
@@ -112,6 +114,7 @@ async function setUp(
     views,
     ...(project ? { project } : {}),
     ...(maxTempBytes === undefined ? {} : { maxTempBytes }),
+    ...(maxExportBytes === undefined ? {} : { maxExportBytes }),
   }
   try {
     await connection.value({ name: 'setup', setup }, signal)
@@ -172,6 +175,8 @@ function duckdbProcess(child: Child, connection: Connection): DuckdbProcess {
         path: string
         sizeBytes: number
       },
+    fingerprint: async (signal) =>
+      (await connection.value({ name: 'fingerprint' }, signal)) as DatabaseFingerprint,
     sizes: async (signal) => (await connection.value({ name: 'sizes' }, signal)) as DatabaseSizes,
     prepareCommit: async (marker) =>
       (await connection.value({ name: 'prepareCommit', marker }, never)) as CommitMarker | null,

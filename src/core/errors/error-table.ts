@@ -8,6 +8,7 @@ export const exitCodes = {
   ok: 0,
   no: 1,
   critical: 2,
+  unknown: 3,
   jobFailed: 20,
   jobCancelled: 21,
   jobLimit: 22,
@@ -87,6 +88,11 @@ export const errorTable = {
     'no Postgres binaries for this platform or for this data folder',
   ),
   LOCK_TIMEOUT: define(exitCodes.temporary, 'another command holds the lock', true),
+  CLEANUP_UNFINISHED: define(
+    exitCodes.temporary,
+    'the time for the cleanup was over before everything was looked at',
+    true,
+  ),
 
   // Migrations.
   SCHEMA_MISSING: define(exitCodes.config, 'the database has not been migrated'),
@@ -132,6 +138,10 @@ export const errorTable = {
   JOB_LIMIT: define(exitCodes.jobLimit, 'the job hit its time, memory, CPU or result limit'),
   JOB_LOST: define(exitCodes.jobLost, 'the executor of the job died', true),
   JOB_NOT_FINISHED: define(exitCodes.no, 'the job has not finished'),
+  IDEMPOTENCY_KEY_USED: define(
+    exitCodes.data,
+    'the idempotency key is that of a job with other parameters',
+  ),
   WAIT_TIMEOUT: define(exitCodes.waitTimeout, 'the time to wait ran out, the job goes on', true),
   LIMITS_FULL: define(exitCodes.temporary, 'a concurrency limit leaves no room now', true),
   PROJECT_DATABASE_HELD: define(
@@ -154,6 +164,30 @@ export const errorTable = {
   TIMEZONE_INVALID: define(exitCodes.data, 'there is no such time zone'),
   SCHEDULE_NOT_FOUND: define(exitCodes.notFound, 'there is no such schedule'),
   SCHEDULE_AMBIGUOUS: define(exitCodes.usage, 'the analysis has several schedules'),
+  TASK_ACTIVE: define(exitCodes.temporary, 'a run of the system schedule has not ended', true),
+  TASK_UNATTENDED: define(
+    exitCodes.temporary,
+    'no running service takes part in the system schedule',
+    true,
+  ),
+  TASK_LOST: define(exitCodes.jobLost, 'the services that ran the task died, one after another'),
+
+  // Backups.
+  BACKUP_REPOSITORY_MISSING: define(exitCodes.notFound, 'the folder is no repository of backups'),
+  BACKUP_REPOSITORY_BUSY: define(
+    exitCodes.temporary,
+    'another backup, restore or prune works on the repository',
+    true,
+  ),
+  BACKUP_NOT_FOUND: define(exitCodes.notFound, 'the repository has no such set'),
+  BACKUP_DAMAGED: define(exitCodes.no, 'a backup set is not what was written'),
+  BACKUP_FORMAT_NEWER: define(exitCodes.config, 'a newer version of Kiln wrote the backup'),
+  BACKUP_PASSPHRASE_MISSING: define(
+    exitCodes.config,
+    'the set is encrypted, or there is no passphrase',
+  ),
+  BACKUP_PASSPHRASE_WRONG: define(exitCodes.permission, 'the passphrase is not that of the set'),
+  BACKUP_FAILED: define(exitCodes.no, 'a backup could not be made; nothing of it is left'),
 
   // Datasources.
   DATASOURCE_NOT_FOUND: define(exitCodes.notFound, 'the project has no such datasource'),
@@ -164,6 +198,22 @@ export const errorTable = {
   DATASOURCE_ERROR: define(exitCodes.data, 'a datasource or DuckDB refused a statement or failed'),
   TRANSACTION_ABORTED: define(exitCodes.data, 'an earlier error undid the work of the job'),
   DATASOURCE_KEY_MISSING: define(exitCodes.config, 'the key file of stored secrets is missing'),
+
+  // Restores.
+  BACKUP_DATA_INVALID: define(
+    exitCodes.data,
+    'a dump, archive or backup holds what cannot be restored',
+  ),
+  RESTORE_REFUSED: define(exitCodes.data, 'the data cannot take the place of what is there'),
+  RESTORE_NOT_FOUND: define(
+    exitCodes.notFound,
+    'there is no such restore to finish, undo or tidy up',
+  ),
+  EXECUTORS_RUNNING: define(
+    exitCodes.temporary,
+    'executors run whose tables a restore would replace',
+    true,
+  ),
 } as const satisfies Record<string, ErrorDefinition>
 
 export type ErrorCode = keyof typeof errorTable

@@ -22,9 +22,8 @@ export class Admission {
   /** Resolves when a look that began after this call has ended; never rejects. */
   admit(): Promise<void> {
     this.isAskedAgain = true
-    this.current ??= this.admitWhileAsked().finally(() => {
-      this.current = undefined
-    })
+    // Begun in a turn of its own, so that it cannot end before it is known as the current one.
+    this.current ??= Promise.resolve().then(() => this.admitWhileAsked())
     return this.current
   }
 
@@ -44,5 +43,7 @@ export class Admission {
         this.context.log.warn({ error: messageOf(error) }, 'database error: cannot admit jobs')
       }
     }
+    // At once, and not when the promise has settled: who asks in between would be forgotten.
+    this.current = undefined
   }
 }

@@ -24,7 +24,8 @@ import {
 import { Broker } from './broker.ts'
 import { HostFailure } from './host-failure.ts'
 import { JobData } from './job-data.ts'
-import { jobLimits } from './job-limits.ts'
+import { jobLimits, largestLimits } from './job-limits.ts'
+import { databaseMetadata } from './metadata-store.ts'
 
 /** Somebody fills in a form: longer than this nobody waits for a list. */
 const timeoutMs = 30_000
@@ -56,7 +57,7 @@ export async function askOptions(
     nodePath: process.execPath,
     size: 1,
     warm: 0,
-    maxMemoryBytes: context.settings.sandboxMemoryBytes,
+    ...largestLimits(context.settings),
   })
   try {
     const definition = analysis.definition ?? (await inspectStored(context, analysis, pool))
@@ -81,9 +82,9 @@ export async function askOptions(
       now,
       onLogLine,
       sandbox,
-      walls: pool.stats().walls,
+      walls: pool.walls,
     })
-    return requireOptions(parameter, JSON.parse(resultOf(name, outcome)))
+    return await requireOptions(parameter, JSON.parse(resultOf(name, outcome)))
   } finally {
     await pool.stop()
   }
@@ -118,11 +119,13 @@ async function call(
     walls,
   })
   const broker = new Broker({
-    queries: context.database.queries,
-    analysisId: analysis.id,
+    metadata: databaseMetadata({
+      queries: context.database.queries,
+      analysisId: analysis.id,
+      isReadOnly: true,
+    }),
     data,
     log: { append: (lines) => lines.forEach((line) => onLogLine?.(line)) },
-    isReadOnly: true,
     onProgress: () => undefined,
     runAnalysis: () =>
       Promise.reject(

@@ -1,5 +1,3 @@
-import { sql } from 'kysely'
-import type { Queries } from '../database/index.ts'
 import type { RowStream } from '../duckdb/index.ts'
 import type { LogLine, SandboxHost } from '../sandbox/contract.ts'
 import {
@@ -9,23 +7,17 @@ import {
   parseHostArguments,
 } from './host-arguments.ts'
 import { HostFailure, toHostFailure } from './host-failure.ts'
-import { inlineLimitBytes, isInline } from '../results/index.ts'
 import type { JobData } from './job-data.ts'
 import type { JobLog } from './job-log.ts'
+import type { MetadataStore } from './metadata-store.ts'
 
 /** Streams a script may have open at once: each holds a connection or a cursor. */
 const maxOpenStreams = 8
 
-/** What a script keeps between its jobs is state, not data. */
-const maxMetadataKeys = 1000
-
 export interface BrokerOptions {
-  readonly queries: Queries
-  readonly analysisId: string
+  readonly metadata: MetadataStore
   readonly data: JobData
   readonly log: Pick<JobLog, 'append'>
-  /** The script is only asked something: what it keeps stays as it is. */
-  readonly isReadOnly?: boolean
   readonly onProgress: (fraction: number, message: string | null) => void
   /** Runs another analysis as a child of this job; returns the JSON text of its result. */
   readonly runAnalysis: (
@@ -153,46 +145,9 @@ export class Broker implements SandboxHost {
       JSON.stringify(await (await this.options.data.duckdb()).tables(signal)),
     'duckdb.describe': async ({ table }, signal) =>
       JSON.stringify(await (await this.options.data.duckdb()).describe(table, signal)),
-    'metadata.get': async ({ key }) => {
-      const { queries, analysisId } = this.options
-      const row = await queries
-        .selectFrom('analysisMetadata')
-        .select('value')
-        .where('analysisId', '=', analysisId)
-        .where('key', '=', key)
-        .executeTakeFirst()
-      return JSON.stringify(row?.value ?? null)
-    },
+    'metadata.get': ({ key }) => this.options.metadata.get(key),
     'metadata.set': async ({ key, value }) => {
-      const { queries, analysisId, isReadOnly } = this.options
-      if (isReadOnly) {
-        throw new HostFailure('script_error', 'ctx.metadata.set: only a job may keep values')
-      }
-      const text = JSON.stringify(value)
-      if (!isInline(text)) {
-        throw new HostFailure(
-          'script_error',
-          `ctx.metadata.set: a value has at most ${inlineLimitBytes} bytes and no NUL`,
-        )
-      }
-      const { rows } = await sql<{ count: number }>`
-        select count(*)::integer as count
-        from analysis_metadata
-        where analysis_id = ${analysisId}
-          and key <> ${key}
-      `.execute(queries)
-      if ((rows[0]?.count ?? 0) >= maxMetadataKeys) {
-        throw new HostFailure(
-          'script_error',
-          `ctx.metadata.set: an analysis keeps at most ${maxMetadataKeys} keys`,
-        )
-      }
-      await sql`
-        insert into analysis_metadata (analysis_id, key, value)
-        values (${analysisId}, ${key}, ${text}::jsonb)
-        on conflict (analysis_id, key) do update
-        set value = excluded.value, updated_at = now()
-      `.execute(queries)
+      await this.options.metadata.set(key, value)
       return 'null'
     },
     'analysis.run': ({ name, params }, signal) => this.options.runAnalysis(name, params, signal),

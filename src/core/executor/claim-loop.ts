@@ -3,7 +3,7 @@ import { isConnectionLost, isDatabaseError, isPassing } from '../database/index.
 import { KilnError, messageOf } from '../errors/index.ts'
 import { collectGarbage } from '../os/index.ts'
 import type { Admission } from './admission.ts'
-import { ClaimAhead, maxAheadMs } from './claim-ahead.ts'
+import { type ClaimAhead, maxAheadMs } from './claim-ahead.ts'
 import { FailedClaims } from './failed-claims.ts'
 import type { JobEnd } from './job-end.ts'
 import type { LeaseHolder } from './lease-holder.ts'
@@ -11,6 +11,12 @@ import type { WakeUp } from './wake-up.ts'
 
 /** Outcomes that may wait for the database before no more jobs are begun. */
 const maxUnwritten = 2000
+
+/** A larger claim gains nothing, and the first of its jobs wait for the last. */
+const maxClaim = 256
+
+/** Before the next claim, when the last one could not tell whether there are jobs. */
+const againMs = 10
 
 /** So many jobs leave some 10 MB behind. */
 const collectAfterJobs = 1000
@@ -26,6 +32,8 @@ export interface ClaimLoopOptions {
   readonly context: Context
   /** Scripts that run at a time. */
   readonly concurrency: number
+  /** What is known of the jobs that ran here before counts for the next ones. */
+  readonly claimAhead: ClaimAhead
   readonly wakeUp: WakeUp
   readonly admission: Admission
   /** False: nothing more is claimed, and the loop ends. */
@@ -33,6 +41,8 @@ export interface ClaimLoopOptions {
   /** True: nothing more is claimed for now. */
   readonly isDraining: () => boolean
   readonly claim: (limit: number) => Promise<readonly LeaseHolder[]>
+  /** A claim that got nothing does not tell whether there is nothing. */
+  readonly hasDueJobs: () => Promise<boolean>
   readonly run: (holder: LeaseHolder, onScriptEnd: (durationMs: number) => void) => Promise<JobEnd>
   /** Gives jobs that were not begun back to the queue. */
   readonly release: (holders: readonly LeaseHolder[]) => Promise<void>
@@ -41,12 +51,13 @@ export interface ClaimLoopOptions {
 /** Claims jobs and begins them, as many at a time as there are slots, until it is closed. */
 export class ClaimLoop {
   private readonly options: ClaimLoopOptions
-  private readonly claimAhead: ClaimAhead
   private readonly counts = { completed: 0, failed: 0, cancelled: 0 }
   /** Claimed and not begun. */
   private ahead: LeaseHolder[] = []
   private busySlots = 0
   private readonly unfinished = new Set<Promise<void>>()
+  /** Statements under way that give jobs back to the queue. */
+  private releasing = 0
   /** Jobs begun since garbage was collected. */
   private begun = 0
   private releaseTimer: NodeJS.Timeout | undefined
@@ -56,7 +67,6 @@ export class ClaimLoop {
 
   constructor(options: ClaimLoopOptions) {
     this.options = options
-    this.claimAhead = new ClaimAhead(options.concurrency)
     this.lastPassAt = options.context.clock.monotonic()
   }
 
@@ -103,7 +113,7 @@ export class ClaimLoop {
         if (admission.admittedCount === admittedCount) break
       }
       if (!claimed) {
-        await this.pause(this.failures.delayMs)
+        await this.pause(Math.max(againMs, this.failures.delayMs))
       } else if (wanted === 0 || claimed.length < wanted) {
         this.tidyUp()
         // A full batch may have left more behind: ask again at once.
@@ -113,7 +123,8 @@ export class ClaimLoop {
   }
 
   /**
-   * Undefined when it failed: then nobody knows whether the queue is empty. A service goes on
+   * Undefined when nobody knows whether the queue is empty: it failed, or the jobs at the front were
+   * changed meanwhile. A service goes on
    * whatever the database says, for people are mending it; a command that works until the queue is
    * empty waits only for what passes by itself.
    */
@@ -121,12 +132,14 @@ export class ClaimLoop {
     limit: number,
     untilEmpty: boolean,
   ): Promise<readonly LeaseHolder[] | undefined> {
-    const { claim, context } = this.options
+    const { claim, hasDueJobs, context } = this.options
     try {
       const claimed = await claim(limit)
+      const isLast = untilEmpty && claimed.length === 0 && this.unfinished.size === 0
+      const isUndecided = isLast && (this.releasing > 0 || (await hasDueJobs()))
       if (this.isClaimFailing) context.log.info({}, 'jobs are claimed again')
       this.failures.end()
-      return claimed
+      return isUndecided ? undefined : claimed
     } catch (error) {
       if (untilEmpty && !isConnectionLost(error) && !isPassing(error)) throw error
       if (this.failures.add(messageOf(error))) {
@@ -155,11 +168,11 @@ export class ClaimLoop {
 
   /** How many to claim: nothing while there is enough in hand, so that batches stay large. */
   private get wanted(): number {
-    const { allowance } = this.claimAhead
+    const { allowance } = this.options.claimAhead
     const inHand = this.busySlots + this.ahead.length
     const room = this.options.concurrency + allowance - inHand
     const isEnough = this.ahead.length > allowance / 2
-    return isEnough || this.unfinished.size > maxUnwritten ? 0 : room
+    return isEnough || this.unfinished.size > maxUnwritten ? 0 : Math.min(room, maxClaim)
   }
 
   private accept(claimed: readonly LeaseHolder[]): void {
@@ -177,7 +190,7 @@ export class ClaimLoop {
   }
 
   private start(holder: LeaseHolder): void {
-    const { context, run, wakeUp } = this.options
+    const { context, run, wakeUp, claimAhead } = this.options
     this.busySlots += 1
     this.begun += 1
     let isInSlot = true
@@ -191,7 +204,7 @@ export class ClaimLoop {
     const follow = async (): Promise<void> => {
       try {
         const end = await run(holder, (durationMs) => {
-          this.claimAhead.note(durationMs)
+          claimAhead.note(durationMs)
           leaveSlot()
         })
         if (end.status in this.counts) this.counts[end.status as keyof ServeCounts] += 1
@@ -220,6 +233,7 @@ export class ClaimLoop {
     this.ahead = this.ahead.filter((holder) => !old.includes(holder))
     if (this.ahead.length > 0) this.releaseLater()
     if (old.length === 0) return
+    this.releasing += 1
     try {
       await this.options.release(old)
     } catch (error) {
@@ -227,6 +241,8 @@ export class ClaimLoop {
       log.warn({ error: messageOf(error) }, 'database error: cannot give back what was claimed')
       // They are still ours: run them.
       this.accept(old)
+    } finally {
+      this.releasing -= 1
     }
   }
 }

@@ -12,6 +12,7 @@ export class CommitSettler {
   private timer: NodeJS.Timeout | undefined
   private looking: Promise<void> = Promise.resolve()
   private isStopped = false
+  private hasFailed = false
 
   /** @param options undefined where no script runs, and so no database is written. */
   constructor(log: Context['log'], options: () => SettleOptions | undefined) {
@@ -39,8 +40,13 @@ export class CommitSettler {
     if (!options) return
     try {
       await settleCommits(options)
+      this.hasFailed = false
     } catch (error) {
-      this.log.warn({ error: messageOf(error) }, 'cannot look for jobs that were committing')
+      // Said once in an outage.
+      if (!this.hasFailed) {
+        this.log.warn({ error: messageOf(error) }, 'cannot look for jobs that were committing')
+      }
+      this.hasFailed = true
     }
   }
 }

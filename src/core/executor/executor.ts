@@ -6,37 +6,34 @@ import { KilnError, messageOf } from '../errors/index.ts'
 import { ExecutorMeter } from '../metrics/index.ts'
 import {
   type ClaimedJob,
-  cancelJob,
   claimJobs,
-  handBackJobs,
+  hasDueJobs,
   insertClaimedJob,
   registerExecutor,
   releaseJobs,
   retireExecutor,
   sweepInPassing,
 } from '../jobs/index.ts'
-import {
-  type DataFolder,
-  currentProcessIdentity,
-  openDataFolder,
-  processEntry,
-} from '../os/index.ts'
-import { SandboxPool, SandboxUnavailableError } from '../sandbox/index.ts'
+import { type DataFolder, currentProcessIdentity, openDataFolder } from '../os/index.ts'
+import type { SandboxPool } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
 import { CommitSettler } from './commit-settler.ts'
 import { ChildSlots } from './child-slots.ts'
+import { ClaimAhead } from './claim-ahead.ts'
 import { ClaimLoop, type ServeCounts } from './claim-loop.ts'
 import { ClaimNumbers } from './claim-numbers.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { JobEnd } from './job-end.ts'
-import { type LeaseEnvironment, LeaseHolder } from './lease-holder.ts'
+import { handOver } from './hand-over.ts'
+import type { LeaseEnvironment } from './lease-environment.ts'
+import { LeaseHolder } from './lease-holder.ts'
 import { LeaseTable } from './lease-table.ts'
+import { openSandboxes } from './open-sandboxes.ts'
 import { OutcomeBatch } from './outcome-batch.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import type { ExecutorOptions, RunOptions } from './executor-options.ts'
-import { sandboxesToKeep } from './sandboxes-to-keep.ts'
-import { requireIsolation } from './require-isolation.ts'
+import { QueueMender } from './queue-mender.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 import { WakeUp } from './wake-up.ts'
@@ -57,11 +54,13 @@ export class Executor {
   private readonly batch: OutcomeBatch
   private readonly claimQueries: Queries
   private readonly claims = new ClaimNumbers()
+  private readonly claimAhead: ClaimAhead
   private readonly heartbeat: Heartbeat
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
   private readonly admission: Admission
   private readonly settler: CommitSettler
+  private readonly mender: QueueMender
   private readonly meter = new ExecutorMeter()
   private startedAt = 0
   private loop: ClaimLoop | undefined
@@ -78,10 +77,12 @@ export class Executor {
     this.options = options
     this.claimQueries = promptQueries(context.database, claimLimitMs)
     this.versions = new VersionCache(context)
+    this.claimAhead = new ClaimAhead(options.concurrency)
     this.admission = new Admission(context, () => this.wakeUp.wake())
+    this.mender = new QueueMender(context)
     this.settler = new CommitSettler(
       context.log,
-      () => this.pool && { context, dataFolder: this.dataFolder, walls: this.pool.stats().walls },
+      () => this.pool && { context, dataFolder: this.dataFolder, walls: this.pool.walls },
     )
     this.batch = new OutcomeBatch(context.database.queries, this.leases)
     this.heartbeat = new Heartbeat({
@@ -89,7 +90,6 @@ export class Executor {
       executorId: this.id,
       leases: this.leases,
       claims: this.claims,
-      isListening: () => this.listener?.isListening ?? false,
       onEnded: (holders) => {
         for (const holder of holders) {
           holder.abort(new KilnError('JOB_CANCELLED', 'the lease has ended'))
@@ -117,7 +117,8 @@ export class Executor {
   async start(): Promise<void> {
     const { context, options } = this
     this.dataFolder = await openDataFolder(context.settings.dataDir)
-    const starting = this.startPool()
+    const sandboxes = options.runner ? undefined : openSandboxes(context.settings, options)
+    this.pool = sandboxes?.pool
     this.environment = this.leaseEnvironment()
     await registerExecutor(context.database.queries, {
       id: this.id,
@@ -136,18 +137,11 @@ export class Executor {
       channels: ['kiln_jobs', 'kiln_slots', 'kiln_cancel'],
       onNotification: (channel) => this.hear(channel),
     })
-    const tidying = this.tidyUp()
-    await Promise.all([starting, this.listener.start(), tidying]).catch((error: unknown) => {
-      if (!(error instanceof SandboxUnavailableError)) throw error
-      throw new KilnError('SANDBOX_FAILED', error.message, {
-        hint: 'check that this account may start the Node of Kiln, and its memory limits',
-        cause: error,
-      })
-    })
-    if (options.requireIsolation && this.pool) requireIsolation(this.pool.stats().walls)
+    await Promise.all([sandboxes?.started, this.listener.start(), this.tidyUp()])
     this.startedAt = context.clock.monotonic()
     this.heartbeat.start()
     this.settler.start()
+    if (options.kind === 'service') this.mender.start()
   }
 
   private hear(channel: string): void {
@@ -171,23 +165,6 @@ export class Executor {
       childSlots: new ChildSlots(this.options.concurrency),
       onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
     }
-  }
-
-  private startPool(): Promise<void> {
-    const { context, options } = this
-    if (options.runner) return Promise.resolve()
-    this.pool = new SandboxPool({
-      entryPath: processEntry('sandbox'),
-      nodePath: process.execPath,
-      size: options.concurrency,
-      keep: sandboxesToKeep(options.concurrency),
-      warm: 1,
-      maxMemoryBytes: context.settings.sandboxMemoryBytes,
-    })
-    const starting = this.pool.start()
-    // Awaited later; until then a sandbox that does not start must not end the process.
-    starting.catch(() => undefined)
-    return starting
   }
 
   /**
@@ -225,11 +202,13 @@ export class Executor {
     this.loop = new ClaimLoop({
       context,
       concurrency: this.options.concurrency,
+      claimAhead: this.claimAhead,
       wakeUp: this.wakeUp,
       admission: this.admission,
       isOpen: () => !this.isStopping && !this.isFencedOut && !signal.aborted,
       isDraining: () => this.heartbeat.isDraining,
       claim: (limit) => this.claim(limit),
+      hasDueJobs: () => hasDueJobs(this.claimQueries, this.id),
       run: (holder, onScriptEnd) => this.runHeld(holder, onScriptEnd),
       release: (holders) => this.release(holders),
     })
@@ -281,6 +260,7 @@ export class Executor {
     await Promise.allSettled([
       this.heartbeat.stop(),
       this.settler.stop(),
+      this.mender.stop(),
       this.pool?.stop(),
       this.listener?.stop(),
     ])
@@ -294,27 +274,18 @@ export class Executor {
   }
 
   private async signOff(): Promise<void> {
-    if (this.leases.size > 0) {
-      await this.handOver()
+    const { context, leases, meter } = this
+    const { queries } = context.database
+    if (leases.size > 0) {
+      const jobIds = leases.all.map((holder) => holder.jobId)
+      await handOver(queries, { id: this.id, kind: this.options.kind }, jobIds)
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
-      await Promise.allSettled(this.leases.all.map((holder) => holder.whenEnded()))
+      await Promise.allSettled(leases.all.map((holder) => holder.whenEnded()))
     }
     await this.admission.whenIdle()
     // Before the row is closed: an ended executor's counters are not written any more.
-    await this.meter.save(this.context.database.queries, this.id)
-    await retireExecutor(this.context.database.queries, this.id)
-  }
-
-  /** A job that only this command may run is cancelled; others may have the queue's jobs. */
-  private async handOver(): Promise<void> {
-    const { queries } = this.context.database
-    if (this.options.kind === 'service') {
-      await handBackJobs(queries, this.id)
-      return
-    }
-    for (const holder of this.leases.all) {
-      await cancelJob(queries, holder.jobId, 'the command that ran it has ended')
-    }
+    await meter.save(queries, this.id)
+    await retireExecutor(queries, this.id)
   }
 
   private async claim(limit: number): Promise<LeaseHolder[]> {

@@ -1,7 +1,8 @@
 import { chmod, chown, readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { ownerAccount } from '../confine/index.ts'
-import { ensurePrivateFolder, isRoot } from '../os/index.ts'
+import { KilnError } from '../errors/index.ts'
+import { ensurePrivateFolder, fileExists, interruptedRestoreMark, isRoot } from '../os/index.ts'
 
 /**
  * Makes the folder of a project's database, for its owner alone, and gives it to the account that its
@@ -14,6 +15,7 @@ export async function giveProjectDatabase(
 ): Promise<number | undefined> {
   const folder = path.dirname(file)
   const all = path.dirname(folder)
+  await requireNoRestore(path.dirname(all))
   await ensurePrivateFolder(all)
   // Passed through, but not listed, by the accounts that own what lies in it.
   if (isRoot()) await chmod(all, 0o711)
@@ -31,6 +33,15 @@ export async function giveProjectDatabase(
   // Last: who finds it right needs not look into it again.
   if (current !== wanted) await chown(folder, wanted, wanted)
   return uid
+}
+
+async function requireNoRestore(dataDir: string): Promise<void> {
+  if (!(await fileExists(interruptedRestoreMark(dataDir)))) return
+  throw new KilnError(
+    'PROJECT_DATABASE_BUSY',
+    `a restore of the project databases in ${dataDir} has not ended`,
+    { hint: 'if it was interrupted: kiln restore duckdb --resume, or --rollback' },
+  )
 }
 
 async function ownersIn(folder: string): Promise<number[]> {

@@ -1,15 +1,20 @@
 import type { Context } from '../context.ts'
 import { type Database, type Queries, openDatabase, promptQueries } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
-import { type BeatReply, beatExecutor } from '../jobs/index.ts'
+import { type BeatReply, beatExecutor, findEndedLeases } from '../jobs/index.ts'
 import type { ClaimNumbers } from './claim-numbers.ts'
 import type { LeaseHolder } from './lease-holder.ts'
 import type { LeaseTable } from './lease-table.ts'
 
 /** How often the heartbeat is written. Four may fail before others take the executor for dead. */
 const beatEveryMs = 2000
-/** Without LISTEN this is how soon a cancel is noticed. */
-const cancelPollMs = 500
+/**
+ * How often the jobs that run are looked at, whether or not notifications seem to arrive: that they do
+ * not may be found only half a minute later, and a cancelled script must stop within a second.
+ */
+const lookEveryMs = 400
+/** Most jobs have ended before anybody could cancel them; looking at those would cost a busy queue. */
+const tooYoungMs = 100
 /** A heartbeat that takes longer is given up, so that the next still comes in time. */
 const beatLimitMs = 3000
 
@@ -18,8 +23,6 @@ export interface HeartbeatOptions {
   readonly executorId: string
   readonly leases: LeaseTable<LeaseHolder>
   readonly claims: ClaimNumbers
-  /** False: nobody tells of cancels, so that it must ask more often. */
-  readonly isListening: () => boolean
   /** Leases that ended in the database: their jobs were cancelled, or are others' now. */
   readonly onEnded: (holders: readonly LeaseHolder[]) => void
   /** Others declared this executor dead. */
@@ -40,6 +43,8 @@ export class Heartbeat {
   private readonly database: Database
   private readonly queries: Queries
   private timer: NodeJS.Timeout | undefined
+  private lookTimer: NodeJS.Timeout | undefined
+  private looking: Promise<void> = Promise.resolve()
   private last: Promise<void> = Promise.resolve()
   private isWaiting = false
   private isStopped = false
@@ -63,13 +68,15 @@ export class Heartbeat {
   start(): void {
     this.lastBeatAt = this.options.context.clock.monotonic()
     this.schedule()
+    this.lookLater()
   }
 
-  /** Begins no more; resolves when the one that is under way has ended. */
+  /** Begins no more; resolves when what is under way has ended. */
   async stop(): Promise<void> {
     this.isStopped = true
     clearTimeout(this.timer)
-    await this.last
+    clearTimeout(this.lookTimer)
+    await Promise.all([this.last, this.looking])
     await this.database.close()
   }
 
@@ -87,8 +94,30 @@ export class Heartbeat {
 
   private schedule(): void {
     if (this.isStopped) return
-    const delayMs = this.options.isListening() ? beatEveryMs : Math.min(beatEveryMs, cancelPollMs)
-    this.timer = setTimeout(() => void this.beat().then(() => this.schedule()), delayMs)
+    this.timer = setTimeout(() => void this.beat().then(() => this.schedule()), beatEveryMs)
+  }
+
+  private lookLater(): void {
+    if (this.isStopped) return
+    this.lookTimer = setTimeout(() => {
+      this.looking = this.look().then(() => this.lookLater())
+    }, lookEveryMs)
+  }
+
+  /** Whether jobs that run were cancelled; costs nothing while none does. */
+  private async look(): Promise<void> {
+    const { leases, onEnded } = this.options
+    const held = leases.all.filter(({ ageMs }) => ageMs >= tooYoungMs)
+    if (held.length === 0) return
+    try {
+      const ended = await findEndedLeases(
+        this.queries,
+        held.map(({ lease }) => lease),
+      )
+      if (!this.isStopped) onEnded(leases.named(ended))
+    } catch {
+      // The next heartbeat meets the same, and says so.
+    }
   }
 
   private async beatOnce(): Promise<void> {

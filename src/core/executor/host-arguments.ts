@@ -1,8 +1,19 @@
 import { z } from 'zod'
+import { calledNames } from '../sandbox/contract.ts'
 import { HostFailure } from './host-failure.ts'
 
-/** Bound parameters of a statement: plain JSON. */
-const params = z.array(z.json()).default([])
+/**
+ * Any value: it has been read from JSON, so it is JSON. Schemas of zod for that would copy it, and
+ * leave out keys called `__proto__`.
+ */
+const json = z.custom<unknown>((value) => value !== undefined, 'expected a value')
+/** Of names, as keys of the object that JSON was read into. */
+const namedJson = z.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'expected an object',
+)
+/** Bound parameters of a statement. */
+const params = z.array(json).default([])
 const sql = z.string().min(1).max(1_000_000)
 const name = z.string().min(1).max(255)
 /** Postgres text holds neither NUL nor half a surrogate pair. */
@@ -34,8 +45,8 @@ export const hostArguments = {
   'duckdb.tables': z.object({}),
   'duckdb.describe': z.object({ table: name }),
   'metadata.get': z.object({ key: metadataKey }),
-  'metadata.set': z.object({ key: metadataKey, value: z.json() }),
-  'analysis.run': z.object({ name, params: z.record(z.string(), z.json()).default({}) }),
+  'metadata.set': z.object({ key: metadataKey, value: json }),
+  'analysis.run': z.object({ name, params: namedJson.default({}) }),
 }
 
 export type HostOperation = keyof typeof hostArguments
@@ -57,7 +68,8 @@ export function parseHostArguments<Operation extends HostOperation>(
   const problems = outcome.error.issues
     .slice(0, 3)
     .map((issue) => `${issue.path.join('.') || 'arguments'}: ${issue.message}`)
-  throw new HostFailure('script_error', `ctx.${operation}: ${problems.join('; ')}`)
+  const called = calledNames[operation] ?? operation
+  throw new HostFailure('script_error', `ctx.${called}: ${problems.join('; ')}`)
 }
 
 function parseJson(text: string): unknown {

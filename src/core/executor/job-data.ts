@@ -21,7 +21,7 @@ import { openWhenFree } from './open-when-free.ts'
 const duckdbThreads = 2
 
 export interface JobDataOptions {
-  readonly context: Context
+  readonly context: Pick<Context, 'settings' | 'database'>
   readonly dataFolder: DataFolder
   readonly jobId: string
   readonly projectId: string
@@ -32,6 +32,8 @@ export interface JobDataOptions {
   readonly database?: 'read' | 'write'
   /** What stands around sandboxes here, and so around the DuckDB process. */
   readonly walls: WallStats
+  /** In place of the project's datasources, by name: all that are declared, as a test gives them. */
+  readonly sources?: ReadonlyMap<string, ResolvedDatasource>
 }
 
 /**
@@ -60,7 +62,9 @@ export class JobData {
         `datasource "${name}" is not declared in dependencies.datasources`,
       )
     }
-    const { context, projectId } = this.options
+    const { context, projectId, sources } = this.options
+    const given = sources?.get(name)
+    if (given) return Promise.resolve(given)
     let found = this.resolved.get(name)
     if (!found) {
       found = resolveDatasource(context, projectId, name)

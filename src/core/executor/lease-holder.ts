@@ -1,54 +1,19 @@
-import type { Context } from '../context.ts'
 import { isKilnError, messageOf } from '../errors/index.ts'
-import {
-  type ClaimedJob,
-  type JobLogLine,
-  type Lease,
-  completeCancelledJob,
-} from '../jobs/index.ts'
-import { type DataFolder, delay } from '../os/index.ts'
+import { type ClaimedJob, type Lease, completeCancelledJob } from '../jobs/index.ts'
 import { isInline } from '../results/index.ts'
-import type { SandboxPool } from '../sandbox/index.ts'
-import type { ChildSlots } from './child-slots.ts'
-import type { InsertedJob } from './inserted-job.ts'
-import type { JobEnd } from './job-end.ts'
+import { endJob } from './end-job.ts'
 import { Interruption } from './interruption.ts'
+import type { JobEnd } from './job-end.ts'
 import { JobLog } from './job-log.ts'
-import { ProgressWriter } from './progress-writer.ts'
+import type { LeaseEnvironment } from './lease-environment.ts'
 import type { OpenDatabase } from './open-database.ts'
+import { ProgressWriter } from './progress-writer.ts'
+import { readJobEnd } from './read-job-end.ts'
+import { reportEnd } from './report-end.ts'
 import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import { runChild } from './run-child.ts'
-import type { OutcomeBatch } from './outcome-batch.ts'
-import { CommitInDoubtError, type CommitStep, commitOutcome } from './commit-outcome.ts'
 import { type EndedOutcome, type RunOutcome, runJob } from './run-job.ts'
-import type { ScriptRunner } from './script-runner.ts'
-import type { VersionCache } from './version-cache.ts'
-import { type WriteOutcomeOptions, writeOutcome } from './write-outcome.ts'
-
-/** Between tries to end a job whose outcome the database refuses. */
-const unstoredDelayMs = 5000
-
-/** What the lease holders of one executor share. */
-export interface LeaseEnvironment {
-  readonly context: Context
-  readonly executorId: string
-  /** Where scripts run, unless `runner` takes its place. */
-  readonly pool: SandboxPool | undefined
-  readonly runner: ScriptRunner | undefined
-  readonly batch: OutcomeBatch
-  readonly dataFolder: DataFolder
-  readonly versions: VersionCache
-  readonly onLogLine: ((line: JobLogLine) => void) | undefined
-  /** Inserts and runs a child job on the same executor. */
-  readonly runChild: (input: InsertedJob) => Promise<JobEnd>
-  readonly childSlots: ChildSlots
-  readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
-  /**
-   * The job needs this process no more. `isKnownEnded`: the lease has ended in the database too, as
-   * far as anybody knows.
-   */
-  readonly onEnd: (holder: LeaseHolder, isKnownEnded: boolean) => void
-}
+import type { WriteOutcomeOptions } from './write-outcome.ts'
 
 export interface LeaseOptions {
   /** False for a job that only its own command runs. */
@@ -142,13 +107,16 @@ export class LeaseHolder {
     for (const wake of this.waiters) wake()
   }
 
-  private async runScript(): Promise<RunOutcome> {
+  private runScript(): RunOutcome | Promise<RunOutcome> {
+    if (this.interruption.isAborted) return { status: 'aborted', peakMemoryBytes: 0 }
+    return this.environment.runner?.(this.job) ?? this.runInSandbox()
+  }
+
+  private async runInSandbox(): Promise<RunOutcome> {
     const { job } = this
-    const { context, pool, runner, dataFolder, executorId, versions } = this.environment
+    const { context, pool, dataFolder, executorId, versions } = this.environment
+    const { signal } = this.interruption
     try {
-      if (this.interruption.isAborted) return { status: 'aborted', peakMemoryBytes: 0 }
-      if (runner) return await runner(job)
-      const { signal } = this.interruption
       if (!pool) throw new Error('the executor has not started')
       return await runJob({
         context,
@@ -221,8 +189,8 @@ export class LeaseHolder {
       return { status: 'lost', jobId: job.id, isKnownEnded: true }
     }
     if (outcome.status !== 'aborted') {
-      const written = await this.writeSomehow(outcome)
-      if (written) return written
+      const written = await this.endJob(outcome)
+      if (written) return this.report(written)
     }
     const { logs, peakMemoryBytes } = this.known(outcome)
     await completeCancelledJob(context.database.queries, this.lease, {
@@ -234,7 +202,26 @@ export class LeaseHolder {
         'cannot complete a cancelled job',
       )
     })
-    return this.readEnd()
+    return this.report(await readJobEnd(context.database.queries, job))
+  }
+
+  private endJob(outcome: EndedOutcome): Promise<JobEnd | undefined> {
+    const { context, batch, dataFolder, executorId, onCommitStep } = this.environment
+    return endJob(
+      {
+        queries: context.database.queries,
+        batch,
+        dataFolder,
+        job: this.job,
+        executorId,
+        mayRetry: this.options.mayRetry,
+        known: this.known(outcome),
+        onCommitStep,
+        log: context.log,
+        interruption: this.interruption,
+      },
+      outcome,
+    )
   }
 
   private openLog(): JobLog {
@@ -263,66 +250,8 @@ export class LeaseHolder {
     })
   }
 
-  /**
-   * A job whose outcome the database refuses must not be forgotten while its row says `running`: it
-   * is tried to fail it, for as long as this executor keeps the lease. A job that only its own
-   * command runs is given up, and is found as lost when the command has signed off.
-   */
-  private async writeSomehow(outcome: EndedOutcome): Promise<JobEnd | undefined> {
-    const { job } = this
-    const { context } = this.environment
-    const { mayRetry } = this.options
-    let attempt: EndedOutcome = outcome
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await this.write(attempt)
-      } catch (error) {
-        if (this.interruption.isAborted || error instanceof CommitInDoubtError) return undefined
-        const message = `cannot store the outcome: ${messageOf(error)}`
-        context.log.error({ jobId: job.id, tries }, message)
-        if (!mayRetry && tries > 1) throw error
-        attempt = {
-          status: 'failed',
-          error: { code: 'result_not_stored', message, stack: null },
-          peakMemoryBytes: outcome.peakMemoryBytes,
-        }
-        if (tries > 1) await delay(unstoredDelayMs, this.interruption.signal).catch(() => undefined)
-      }
-    }
-  }
-
-  private async write(outcome: EndedOutcome): Promise<JobEnd | undefined> {
-    const { context, batch, dataFolder, executorId, onCommitStep } = this.environment
-    const options = {
-      queries: context.database.queries,
-      batch,
-      dataFolder,
-      job: this.job,
-      executorId,
-      mayRetry: this.options.mayRetry,
-      known: this.known(outcome),
-    }
-    const retry = <T>(work: () => Promise<T>) => retryWhileDatabaseIsAway(work, this.interruption)
-    const end =
-      outcome.status === 'completed' && outcome.database
-        ? await commitOutcome(
-            { ...options, onCommitStep, signal: this.interruption.signal },
-            { ...outcome, database: outcome.database },
-            retry,
-          )
-        : await writeOutcome(options, outcome, retry)
-    return end && this.report(end)
-  }
-
   private report(end: JobEnd): JobEnd {
-    const { log } = this.environment.context
-    const { jobId } = this
-    if (end.status === 'completed') {
-      log.info({ jobId }, `Job ${jobId} completed successfully`)
-    } else if (end.status === 'failed' || end.status === 'retrying') {
-      const how = end.status === 'retrying' ? ', to be retried' : ''
-      log.warn({ jobId, code: end.error.code }, `Job ${jobId} failed${how}: ${end.error.message}`)
-    }
+    reportEnd(this.environment.context.log, end)
     return end
   }
 
@@ -333,18 +262,5 @@ export class LeaseHolder {
       startDelayMs: this.startedAt - this.claimedAt,
       durationMs: this.endedAt - this.startedAt,
     }
-  }
-
-  /** The lease is gone: the row tells whether somebody cancelled the job. */
-  private async readEnd(): Promise<JobEnd> {
-    const { job } = this
-    const row = await this.environment.context.database.queries
-      .selectFrom('analysisJobs')
-      .select(['status', 'leaseToken'])
-      .where('id', '=', job.id)
-      .executeTakeFirst()
-    if (row?.status === 'cancelled') return { status: 'cancelled', jobId: job.id }
-    const isKnownEnded = row?.status !== 'running' || row.leaseToken !== job.leaseToken
-    return { status: 'lost', jobId: job.id, isKnownEnded }
   }
 }

@@ -20,6 +20,7 @@ import {
 import { Broker } from './broker.ts'
 import { JobData } from './job-data.ts'
 import { jobLimits } from './job-limits.ts'
+import { databaseMetadata } from './metadata-store.ts'
 import type { JobLog } from './job-log.ts'
 import { type OpenDatabase, openDatabase } from './open-database.ts'
 import { requireDatabase } from './require-database.ts'
@@ -64,6 +65,8 @@ export type RunOutcome =
       readonly peakMemoryBytes: number
       /** What the analysis wants to happen after a failed attempt. */
       readonly retries?: AnalysisDefinition['retries']
+      /** Its script was not begun, for want of a sandbox: the host is to blame, and not the job. */
+      readonly isUnbegun?: boolean
     }
   | { readonly status: 'aborted'; readonly peakMemoryBytes: number }
   /** The queue has it again: it waits for its project's database. */
@@ -110,14 +113,16 @@ export async function runJob(options: RunJobOptions): Promise<RunOutcome> {
     if (isKilnError(error, 'ANALYSIS_NOT_FOUND', 'VERSION_NOT_FOUND', 'ANALYSIS_INVALID')) {
       return failed('definition_error', error.message)
     }
-    if (error instanceof SandboxUnavailableError) return failed('sandbox_crashed', error.message)
+    if (error instanceof SandboxUnavailableError) {
+      return { ...failed('sandbox_crashed', error.message), isUnbegun: true }
+    }
     throw error
   } finally {
     sandbox?.release()
   }
 }
 
-const failed = (code: string, message: string): RunOutcome => ({
+const failed = (code: string, message: string): RunOutcome & { readonly status: 'failed' } => ({
   status: 'failed',
   error: { code, message, stack: null },
   peakMemoryBytes: 0,
@@ -193,7 +198,7 @@ async function runScript(
     projectId: analysis.projectId,
     datasources: definition.dependencies.datasources,
     memoryBytes: limits.memoryBytes,
-    walls: options.pool.stats().walls,
+    walls: options.pool.walls,
     ...(definition.database === 'scratch' ? {} : { database: definition.database }),
   })
   const close = () =>
@@ -203,8 +208,7 @@ async function runScript(
     })
   let database: OpenDatabase | undefined
   const broker = new Broker({
-    queries: context.database.queries,
-    analysisId: analysis.id,
+    metadata: databaseMetadata({ queries: context.database.queries, analysisId: analysis.id }),
     data,
     log: options.log,
     onProgress: options.onProgress,

@@ -99,7 +99,8 @@ async function settle(
 }
 
 /** It was declared dead already: this ends the lease that it has again. */
-async function rescueAgain({ database }: Context, executorId: string): Promise<void> {
+async function rescueAgain({ database }: Context, executorId: string | null): Promise<void> {
+  if (executorId === null) return
   const { rows } = await sql<{ beatCount: number }>`
     select beat_count
     from analysis_executors

@@ -6,6 +6,7 @@ import {
   type JobOutcome,
   finishJobs,
   retryLater,
+  returnLost,
 } from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
 import { type StoredResult, discardResult, isInline, storeResult } from '../results/index.ts'
@@ -13,6 +14,9 @@ import type { JobEnd } from './job-end.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { OutcomeBatch } from './outcome-batch.ts'
 import type { EndedOutcome } from './run-job.ts'
+
+/** Before a job that got no sandbox is tried again, doubled each time: a host too busy needs a while. */
+const unbegunDelayMs = 1000
 
 export interface WriteOutcomeOptions {
   readonly queries: Queries
@@ -36,6 +40,10 @@ export async function writeOutcome(
 ): Promise<JobEnd | undefined> {
   const jobId = options.job.id
   if (outcome.status === 'failed') {
+    if (outcome.isUnbegun && options.mayRetry) {
+      const end = await returnUnbegun(options, outcome.error, retry)
+      if (end) return end
+    }
     const delayMs = options.mayRetry
       ? retryDelayMs(outcome.retries, options.job, outcome.error)
       : undefined
@@ -69,6 +77,19 @@ export async function writeOutcome(
     )
     return written ? { status: 'failed', jobId, error: failure } : undefined
   }
+}
+
+/** Undefined when it may be lost no more, or when its lease has ended. */
+async function returnUnbegun(
+  { queries, job }: WriteOutcomeOptions,
+  unclean: JobError,
+  retry: <T>(work: () => Promise<T>) => Promise<T>,
+): Promise<JobEnd | undefined> {
+  const error = clean(unclean)
+  const lease = { jobId: job.id, leaseToken: job.leaseToken }
+  const delayMs = unbegunDelayMs * 2 ** Math.min(job.lostCount, 5)
+  const isReturned = await retry(() => returnLost(queries, lease, error, delayMs))
+  return isReturned ? { status: 'retrying', jobId: job.id, error } : undefined
 }
 
 /** How a job ended, as it is written. */

@@ -1,5 +1,6 @@
 import type { Settings } from '../config/index.ts'
-import { KilnError, errorCodeOf, messageOf } from '../errors/index.ts'
+import { KilnError } from '../errors/index.ts'
+import { getText, whyNoAnswer } from './get-text.ts'
 
 /** `live`: does the process answer; `ready`: does it take jobs; `health`: the summary. */
 export type ServiceQuestion = 'live' | 'ready' | 'health'
@@ -49,10 +50,10 @@ export async function askService(
   let report: unknown
   const signal = AbortSignal.timeout(input.timeoutMs)
   try {
-    report = parse(await getText(url, signal))
+    report = parse((await getText(url, signal)).text)
   } catch (error) {
     if (signal.aborted) return down(`no answer within ${input.timeoutMs / 1000} s`)
-    return down(errorCodeOf(error) === 'ECONNREFUSED' ? 'nothing listens there' : messageOf(error))
+    return down(whyNoAnswer(error))
   }
   if (typeof report !== 'object' || report === null || !('status' in report)) {
     return down('what answers there is not a Kiln service')
@@ -78,26 +79,6 @@ function addressOf(base: string, question: ServiceQuestion): string {
     })
   }
   return `${url.origin}${url.pathname.replace(/\/$/, '')}${paths[question]}`
-}
-
-/** No answer of a service is as long. */
-const longestAnswer = 64 * 1024
-
-/** Not `fetch`: that refuses ports which browsers do, and is slower to load. */
-async function getText(url: string, signal: AbortSignal): Promise<string> {
-  const { get } = await (url.startsWith('https:') ? import('node:https') : import('node:http'))
-  return new Promise((resolve, reject) => {
-    get(url, { signal, agent: false }, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (part: string) => {
-        text += part
-        if (text.length > longestAnswer) response.destroy(new Error('the answer has no end'))
-      })
-      response.on('end', () => resolve(text))
-      response.on('error', reject)
-    }).on('error', reject)
-  })
 }
 
 function parse(text: string): unknown {

@@ -6,11 +6,20 @@ import type { Queries } from '../database/index.ts'
  * the executor stops the script within a second. False when the job had ended already.
  */
 export async function cancelJob(queries: Queries, jobId: string, reason: string): Promise<boolean> {
+  return (await cancelFamilies(queries, [jobId], reason)).has(jobId)
+}
+
+/** The same for many in one statement; the ids of all that it cancelled, children included. */
+export async function cancelFamilies(
+  queries: Queries,
+  jobIds: readonly string[],
+  reason: string,
+): Promise<ReadonlySet<string>> {
   const { rows } = await sql<{ id: string }>`
     with recursive family as (
       select id
       from analysis_jobs
-      where id = ${jobId}
+      where id = any (${jobIds}::uuid[])
       -- Not all: somebody may have made a circle of parents by SQL.
       union
       select child.id
@@ -24,7 +33,7 @@ export async function cancelJob(queries: Queries, jobId: string, reason: string)
       and job.status in ('pending', 'running')
     returning job.id
   `.execute(queries)
-  return rows.some((row) => row.id === jobId)
+  return new Set(rows.map(({ id }) => id))
 }
 
 /** Cancels the unfinished children of a job that has ended before them. */

@@ -1,6 +1,6 @@
-import { recordAudit } from '../audit/index.ts'
+import { recordAudits } from '../audit/index.ts'
 import type { Context } from '../context.ts'
-import { cancelJob } from './cancel-job.ts'
+import { cancelFamilies } from './cancel-job.ts'
 import type { JobStatus } from './job.ts'
 import { toJobIds } from './job-id.ts'
 
@@ -20,9 +20,12 @@ export interface CancelOptions {
   readonly onlyStatus?: JobStatus
 }
 
+/** In one transaction: few enough that nobody waits long for a row, many enough to be quick. */
+const batchSize = 100
+
 /**
- * Cancels jobs, each with its unfinished children and an audit row, in a transaction of its own:
- * what was told of one job is what its row says, whatever becomes of the next. Safe to repeat.
+ * Cancels jobs, each with its unfinished children and an audit row in the same transaction: what was
+ * told of a job is what its row says, whatever becomes of those in later transactions. Safe to repeat.
  *
  * @throws KilnError USAGE for text that is no id, before anything is cancelled.
  */
@@ -31,36 +34,45 @@ export async function cancelJobs(
   ids: readonly string[],
   options: CancelOptions,
 ): Promise<CancelOutcome[]> {
+  const jobIds = toJobIds(ids)
   const outcomes: CancelOutcome[] = []
-  for (const id of toJobIds(ids)) outcomes.push(await cancelOne(context, id, options))
+  for (let index = 0; index < jobIds.length; index += batchSize) {
+    outcomes.push(...(await cancelSome(context, jobIds.slice(index, index + batchSize), options)))
+  }
   return outcomes
 }
 
-async function cancelOne(
+async function cancelSome(
   { database, operator }: Pick<Context, 'database' | 'operator'>,
-  id: string,
+  ids: readonly string[],
   { reason, onlyStatus }: CancelOptions,
-): Promise<CancelOutcome> {
+): Promise<CancelOutcome[]> {
   return database.queries.transaction().execute(async (transaction) => {
-    // Locked, so that the status that is told is the one that the cancel met.
-    const job = await transaction
+    // Locked, so that the statuses that are told are those that the cancel met; in one order, so that
+    // two of these never wait for each other.
+    const rows = await transaction
       .selectFrom('analysisJobs')
-      .select('status')
-      .where('id', '=', id)
+      .select(['id', 'status'])
+      .where('id', 'in', ids)
+      .orderBy('id')
       .forUpdate()
-      .executeTakeFirst()
-    if (!job) return { id, outcome: 'not_found' }
-    const status = job.status as JobStatus
-    if (onlyStatus !== undefined && status !== onlyStatus) {
-      return { id, outcome: `already_${status}` }
-    }
-    if (!(await cancelJob(transaction, id, reason))) return { id, outcome: `already_${status}` }
-    await recordAudit(transaction, operator, {
-      action: 'job.cancel',
-      targetType: 'job',
-      targetId: id,
-      details: { reason },
+      .execute()
+    const statuses = new Map(rows.map(({ id, status }) => [id, status as JobStatus]))
+    const meant = ids.filter((id) => onlyStatus === undefined || statuses.get(id) === onlyStatus)
+    const cancelled = await cancelFamilies(transaction, meant, reason)
+    const audits = ids
+      .filter((id) => cancelled.has(id))
+      .map((id) => ({
+        action: 'job.cancel',
+        targetType: 'job',
+        targetId: id,
+        details: { reason },
+      }))
+    await recordAudits(transaction, operator, audits)
+    return ids.map((id): CancelOutcome => {
+      const status = statuses.get(id)
+      if (cancelled.has(id)) return { id, outcome: 'cancelled' }
+      return { id, outcome: status === undefined ? 'not_found' : `already_${status}` }
     })
-    return { id, outcome: 'cancelled' }
   })
 }

@@ -1,10 +1,16 @@
-import { type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
+import {
+  type Moment,
+  type RunnableAnalysis,
+  isTimezone,
+  resolveParameters,
+} from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
 
 /**
  * Checks what somebody asks to be run, so that a mistake is told to the caller and not found in a
- * failed job. The executor checks again, at the job's own instant.
+ * failed job. The executor checks again, at the job's own instant. Relative dates mean `moment`: now in
+ * UTC unless told.
  *
  * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID.
  */
@@ -12,6 +18,7 @@ export function checkRequest(
   { clock }: Pick<Context, 'clock'>,
   analysis: RunnableAnalysis,
   parameters: Readonly<Record<string, unknown>>,
+  { now = new Date(clock.now()).toISOString(), timezone = 'UTC' }: Partial<Moment> = {},
 ): void {
   if (!analysis.isActive) {
     throw new KilnError('ANALYSIS_INACTIVE', `the analysis "${analysis.name}" is disabled`, {
@@ -19,8 +26,8 @@ export function checkRequest(
     })
   }
   if (!analysis.definition) return
-  resolveParameters(analysis.definition, parameters, {
-    now: new Date(clock.now()).toISOString(),
-    timezone: 'UTC',
-  })
+  if (!isTimezone(timezone)) {
+    throw new KilnError('PARAMETER_INVALID', `the job's time zone "${timezone}" does not exist`)
+  }
+  resolveParameters(analysis.definition, parameters, { now, timezone })
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Queries, prepare, runPrepared } from '../database/index.ts'
+import { nextOrdinaryChange } from './ordinary-change.ts'
 
 /** What an executor needs of a job it has claimed. */
 export interface ClaimedJob {
@@ -32,31 +33,49 @@ export interface ClaimedJob {
   readonly databaseUse: 'read' | 'write' | null
 }
 
-/** Each by its expression over `job` and its `analysis`. */
-const columns: Readonly<Record<Exclude<keyof ClaimedJob, 'leaseToken'>, string>> = {
+/** What few jobs have: its value if it is not the usual one. */
+const rare = {
+  lostCount: 'nullif(job.lost_count, 0)',
+  handedBackCount: 'nullif(job.handed_back_count, 0)',
+  maxAttempts: 'job.max_attempts',
+  triggeredBy: `nullif(job.triggered_by, 'manual')`,
+  idempotencyKey: 'job.idempotency_key',
+  scheduleTimezone: 'job.schedule_timezone',
+  priority: 'nullif(job.priority, 0)',
+  // Of a job that was inserted after it was due.
+  ageMs: `
+    case when job.created_at > job.run_at then date_part('epoch', now() - job.created_at) * 1000 end`,
+  parentJobId: 'job.parent_job_id',
+  isActive: 'nullif(analysis.is_active, true)',
+  holdsSlot: 'nullif(job.holds_slot, false)',
+  databaseUse: 'job.database_use',
+} as const
+
+const rareValues = Object.values(rare).join(', ')
+const rarePairs = Object.entries(rare)
+  .map(([name, expression]) => `'${name}', ${expression}`)
+  .join(', ')
+
+/**
+ * Each by its expression over `job` and its `analysis`. What nearly every job has in common comes as
+ * null, and most of it in one column: each costs the server and the driver its time for every job.
+ */
+const columns = {
   id: 'job.id',
   analysisId: 'job.analysis_id',
   versionNumber: 'job.version_number',
-  parameters: 'job.parameters',
+  parameters: `nullif(job.parameters, '{}')`,
   attempt: 'job.attempt',
-  lostCount: 'job.lost_count',
-  handedBackCount: 'job.handed_back_count',
-  maxAttempts: 'job.max_attempts',
-  triggeredBy: 'job.triggered_by',
-  idempotencyKey: 'job.idempotency_key',
   scheduledFor: 'job.scheduled_for',
-  scheduleTimezone: 'job.schedule_timezone',
   startedAt: 'job.started_at',
-  waitMs: '(extract(epoch from now() - greatest(job.run_at, job.created_at)) * 1000)::float8',
-  parentJobId: 'job.parent_job_id',
+  // Not by extract, which calculates in decimals of any length.
+  overdueMs: `date_part('epoch', now() - job.run_at) * 1000`,
   analysisName: 'analysis.name',
   projectId: 'analysis.project_id',
-  isActive: 'analysis.is_active',
-  holdsSlot: 'job.holds_slot',
-  databaseUse: 'job.database_use',
-}
+  rare: `case when num_nonnulls(${rareValues}) > 0 then json_build_object(${rarePairs}) end`,
+} as const
 
-/** Columns of a claimed `job` and its `analysis`, but for the token. */
+/** Columns of a claimed `job` and its `analysis`, which `toClaimedJob` takes. */
 export const claimedColumns = Object.entries(columns)
   .map(([name, expression]) => `${expression} as "${name}"`)
   .join(', ')
@@ -65,9 +84,77 @@ const columnNames = Object.keys(columns)
   .map((name) => `"${name}"`)
   .join(', ')
 
+interface RareValues {
+  readonly lostCount: number | null
+  readonly handedBackCount: number | null
+  readonly maxAttempts: number | null
+  readonly triggeredBy: string | null
+  readonly idempotencyKey: string | null
+  readonly scheduleTimezone: string | null
+  readonly priority: number | null
+  readonly ageMs: number | null
+  readonly parentJobId: string | null
+  readonly isActive: boolean | null
+  readonly holdsSlot: boolean | null
+  readonly databaseUse: 'read' | 'write' | null
+}
+
+/** The row of `claimedColumns`. */
+export interface ClaimedRow {
+  readonly id: string
+  readonly analysisId: string
+  readonly versionNumber: number
+  readonly parameters: unknown
+  readonly attempt: number
+  readonly scheduledFor: string | null
+  readonly startedAt: string
+  /** Since it was due. */
+  readonly overdueMs: number
+  readonly analysisName: string
+  readonly projectId: string
+  readonly rare: RareValues | null
+}
+
+/** A claimed job of its row. */
+export const toClaimedJob = (row: ClaimedRow, leaseToken: string): ClaimedJob => ({
+  id: row.id,
+  analysisId: row.analysisId,
+  versionNumber: row.versionNumber,
+  parameters: row.parameters ?? {},
+  leaseToken,
+  attempt: row.attempt,
+  lostCount: row.rare?.lostCount ?? 0,
+  handedBackCount: row.rare?.handedBackCount ?? 0,
+  maxAttempts: row.rare?.maxAttempts ?? null,
+  triggeredBy: row.rare?.triggeredBy ?? 'manual',
+  idempotencyKey: row.rare?.idempotencyKey ?? null,
+  scheduledFor: row.scheduledFor,
+  scheduleTimezone: row.rare?.scheduleTimezone ?? null,
+  startedAt: row.startedAt,
+  waitMs: row.rare?.ageMs ?? row.overdueMs,
+  parentJobId: row.rare?.parentJobId ?? null,
+  analysisName: row.analysisName,
+  projectId: row.projectId,
+  isActive: row.rare?.isActive ?? true,
+  holdsSlot: row.rare?.holdsSlot ?? false,
+  databaseUse: row.rare?.databaseUse ?? null,
+})
+
+/** By priority, due time and id, as the queue: here, since the server would carry whole rows for it. */
+function compareInQueue(a: ClaimedRow, b: ClaimedRow): number {
+  const byPriority = (b.rare?.priority ?? 0) - (a.rare?.priority ?? 0)
+  if (byPriority !== 0) return byPriority
+  if (a.overdueMs !== b.overdueMs) return b.overdueMs - a.overdueMs
+  return a.id < b.id ? -1 : 1
+}
+
 /**
- * By ctid, and not by id: the rows are locked, so that they stay where they are, and the planner
- * cannot choose to read the whole table for a large batch.
+ * Walks the entries of the queue in their order and locks the job of each, stepping over those that
+ * somebody else has locked: whoever changes a job's entry has locked the job. The order is of a
+ * sub-select, so that no plan locks more jobs than it takes. By ctid, and not by id: the rows are
+ * locked, so that they stay where they are, and the planner cannot choose to read a whole table for a
+ * large batch. A row that has become another since this statement began is not found in its new place:
+ * the entry stays, and who made the change has woken us for the next claim.
  */
 const claim = prepare(
   'kiln_claim_jobs',
@@ -80,18 +167,10 @@ const claim = prepare(
       and not is_draining
       and beat_at > now() - interval '8 seconds'
   ),
-  due as (
-    select ctid
-    from analysis_jobs
-    -- What is ready is pending. Without statistics the planner would take a second condition for one
-    -- that few rows meet, and sort them instead of walking the index.
-    where ready
-      and run_at <= now()
-      and exists (select from executor)
-      and (database_home is null or database_home = (select home from executor))
-    order by priority desc, run_at, id
-    limit $2
-    for update skip locked
+  due as materialized (
+    select due.job_id, due.place, due.entry
+    from executor
+    cross join lateral kiln_take_due_jobs($2, executor.home) as due
   ),
   claimed as (
     update analysis_jobs job
@@ -103,12 +182,16 @@ const claim = prepare(
       executor_id = $1,
       lease_token = $3,
       waiting_reason = null,
-      version_number = coalesce(job.version_number, analysis.version)
+      version_number = coalesce(job.version_number, analysis.version),
+      ordinary_changes = ${nextOrdinaryChange}
     from analyses analysis
-    where job.ctid = any (array(select ctid from due))
-      and job.status = 'pending'
+    where job.ctid = any (array(select place from due))
       and analysis.id = job.analysis_id
-    returning job.priority, job.run_at, ${claimedColumns}
+    returning ${claimedColumns}
+  ),
+  taken as (
+    delete from analysis_job_queue
+    where ctid = any (array(select due.entry from due join claimed on claimed.id = due.job_id))
   ),
   lease as (
     insert into analysis_leases (token, executor_id, job_ids, claim_number)
@@ -118,7 +201,6 @@ const claim = prepare(
   )
   select ${columnNames}
   from claimed
-  order by priority desc, run_at, id
 `,
 )
 
@@ -135,11 +217,11 @@ export async function claimJobs(
   claimNumber = 0,
 ): Promise<ClaimedJob[]> {
   const leaseToken = randomUUID()
-  const rows = await runPrepared<Omit<ClaimedJob, 'leaseToken'>>(queries, claim, [
+  const rows = await runPrepared<ClaimedRow>(queries, claim, [
     executorId,
     limit,
     leaseToken,
     claimNumber,
   ])
-  return rows.map((row) => Object.assign(row, { leaseToken }))
+  return rows.sort(compareInQueue).map((row) => toClaimedJob(row, leaseToken))
 }

@@ -5,7 +5,8 @@ import type { Lease } from './finish-jobs.ts'
 /** A job that died, or lost sight of this database, while its project's database committed. */
 export interface CommittingJob extends Lease {
   readonly projectId: string
-  readonly executorId: string
+  /** Null when somebody has set it so. */
+  readonly executorId: string | null
 }
 
 /**
@@ -55,7 +56,10 @@ export async function clearCommitting(queries: Queries, lease: Lease): Promise<b
   return rows.length > 0
 }
 
-/** Jobs left committing by executors that are gone, whose project's database is in this data folder. */
+/**
+ * Jobs left committing by executors that are gone, whose project's database is in this data folder, or
+ * nowhere.
+ */
 export async function findCommittingJobs(
   queries: Queries,
   dataFolderId: string,
@@ -68,7 +72,8 @@ export async function findCommittingJobs(
     left join analysis_executors executor on executor.id = job.executor_id
     where job.committing_at is not null
       and job.status = 'running'
-      and project.home_folder = ${dataFolderId}
+      -- A project without a home has no database, and nothing was committed.
+      and (project.home_folder = ${dataFolderId} or project.home_folder is null)
       and (executor.id is null or executor.stopped_at is not null)
     order by job.committing_at
   `.execute(queries)

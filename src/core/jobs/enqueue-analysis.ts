@@ -15,7 +15,7 @@ export interface EnqueueAnalysisInput extends Pick<
 /**
  * Queues a job of an analysis after checking what is asked for.
  *
- * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID.
+ * @throws KilnError ANALYSIS_INACTIVE, PARAMETER_INVALID, IDEMPOTENCY_KEY_USED.
  */
 export async function enqueueAnalysis(
   context: Pick<Context, 'database' | 'log' | 'clock'>,

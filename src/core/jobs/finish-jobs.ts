@@ -1,6 +1,15 @@
 import { sql } from 'kysely'
-import { type Queries, prepare, runPrepared } from '../database/index.ts'
-import { plainArray, postgresArray } from './postgres-array.ts'
+import {
+  type Queries,
+  float8Array,
+  int8Array,
+  prepare,
+  runPrepared,
+  textArray,
+  uuidArray,
+} from '../database/index.ts'
+import { nextOrdinaryChange } from './ordinary-change.ts'
+import { postgresArray } from './postgres-array.ts'
 
 export interface JobError {
   readonly code: string
@@ -37,6 +46,9 @@ export interface FinishedJob {
   readonly outcome: JobOutcome
 }
 
+const none = textArray([])
+const none8 = int8Array([])
+
 /** How long the statement waits for rows that somebody else has locked. */
 const lockLimit = '200ms'
 
@@ -47,21 +59,12 @@ const lockLimit = '200ms'
 const finish = prepare(
   'kiln_finish_jobs',
   `
-  with given as (
-    select given.*
-    from (select set_config('lock_timeout', '${lockLimit}', true)) as for_this_statement
-    cross join unnest(
-      (select $1::uuid[]), (select $2::uuid[]), (select $3::text[]), (select $4::text[]),
-      (select $5::text[]), (select $6::text[]), (select $7::text[]), (select $8::text[]),
-      (select $9::bigint[]), (select $10::float8[]), (select $11::float8[])
-    ) as given (
-      id, token, status, result, error_code, error_message, error_stack, logs, peak_memory_bytes,
-      start_delay_ms, duration_ms
-    )
+  with limited as materialized (
+    select set_config('lock_timeout', '${lockLimit}', true)
   ),
   finished as (
     update analysis_jobs job
-    set status = given.status,
+    set status = coalesce(given.status, 'completed'),
       result = given.result::jsonb,
       error_code = given.error_code,
       error_message = given.error_message,
@@ -70,10 +73,20 @@ const finish = prepare(
       peak_memory_bytes = given.peak_memory_bytes,
       started_at = least(job.started_at + given.start_delay_ms * interval '1 millisecond', now()),
       completed_at = now(),
-      execution_time_ms = given.duration_ms::bigint,
+      execution_time_ms = given.duration_ms,
       lease_token = null,
-      committing_at = null
-    from given
+      committing_at = null,
+      holds_slot = false,
+      ordinary_changes = ${nextOrdinaryChange}
+    from limited
+    cross join unnest(
+      (select $1::uuid[]), (select $2::uuid[]), (select $3::text[]), (select $4::text[]),
+      (select $5::text[]), (select $6::text[]), (select $7::text[]), (select $8::text[]),
+      (select $9::bigint[]), (select $10::float8[]), (select $11::bigint[])
+    ) as given (
+      id, token, status, result, error_code, error_message, error_stack, logs, peak_memory_bytes,
+      start_delay_ms, duration_ms
+    )
     where job.id = given.id
       and job.lease_token = given.token
       and job.status = 'running'
@@ -110,25 +123,29 @@ export async function finishJobs(
 ): Promise<Set<string>> {
   const outcomes = jobs.map(({ outcome }) => outcome)
   const rows = await runPrepared<{ id: string }>(queries, finish, [
-    plainArray(jobs.map(({ lease }) => lease.jobId)),
-    plainArray(jobs.map(({ lease }) => lease.leaseToken)),
-    plainArray(outcomes.map(({ status }) => status)),
-    postgresArray(outcomes.map(({ resultText }) => resultText)),
-    // Arrays that are too short are filled up with null: most jobs have neither error nor log.
+    uuidArray(jobs.map(({ lease }) => lease.jobId)),
+    uuidArray(jobs.map(({ lease }) => lease.leaseToken)),
+    // Arrays that are too short are filled up with null: most jobs complete, without a log.
+    outcomes.some(({ status }) => status !== 'completed')
+      ? textArray(outcomes.map(({ status }) => status))
+      : none,
+    textArray(outcomes.map(({ resultText }) => resultText)),
     ...(outcomes.some(({ error }) => error !== null)
       ? [
-          postgresArray(outcomes.map(({ error }) => error?.code ?? null)),
-          postgresArray(outcomes.map(({ error }) => error?.message ?? null)),
-          postgresArray(outcomes.map(({ error }) => error?.stack ?? null)),
+          textArray(outcomes.map(({ error }) => error?.code ?? null)),
+          textArray(outcomes.map(({ error }) => error?.message ?? null)),
+          textArray(outcomes.map(({ error }) => error?.stack ?? null)),
         ]
-      : ['{}', '{}', '{}']),
+      : [none, none, none]),
     outcomes.some(({ logs }) => logs.length > 0)
-      ? postgresArray(outcomes.map(({ logs }) => postgresArray(logs)))
-      : '{}',
-    plainArray(outcomes.map(({ peakMemoryBytes }) => peakMemoryBytes)),
-    plainArray(outcomes.map(({ startDelayMs }) => startDelayMs)),
-    plainArray(outcomes.map(({ durationMs }) => Math.round(durationMs))),
-    plainArray(endedTokens),
+      ? textArray(outcomes.map(({ logs }) => postgresArray(logs)))
+      : none,
+    outcomes.some(({ peakMemoryBytes }) => peakMemoryBytes !== null)
+      ? int8Array(outcomes.map(({ peakMemoryBytes }) => peakMemoryBytes))
+      : none8,
+    float8Array(outcomes.map(({ startDelayMs }) => startDelayMs)),
+    int8Array(outcomes.map(({ durationMs }) => Math.round(durationMs))),
+    uuidArray(endedTokens),
   ])
   return new Set(rows.map(({ id }) => id))
 }

@@ -8,6 +8,12 @@ export { cancelChildren, cancelJob } from './cancel-job.ts'
 export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
 export { checkRequest } from './check-request.ts'
+export {
+  type DailyFigures,
+  type DailyFilter,
+  type DailyPage,
+  listDailyFigures,
+} from './daily-figures.ts'
 export { type DrainedExecutor, drainExecutors } from './drain-executors.ts'
 export { type EnqueueAnalysisInput, enqueueAnalysis } from './enqueue-analysis.ts'
 export { type EnqueueInput, type EnqueuedJob, enqueueJob } from './enqueue-job.ts'
@@ -22,11 +28,13 @@ export {
   finishUnlockedJobs,
   leaseKey,
 } from './finish-jobs.ts'
+export { findEndedLeases } from './find-ended-leases.ts'
 export { type UnfinishedFilter, findUnfinishedJobs } from './find-jobs.ts'
 export { followJobLogs } from './follow-job-logs.ts'
 export { type JobAttempt, getJob, listAttempts } from './get-job.ts'
 export { getProject } from './get-project.ts'
 export { handBackJobs } from './hand-back-jobs.ts'
+export { hasDueJobs } from './has-due-jobs.ts'
 export { type ClaimedJobInput, insertClaimedJob } from './insert-claimed-job.ts'
 export { decodeJobCursor, encodeJobCursor } from './job-cursor.ts'
 export { isJobId } from './job-id.ts'
@@ -53,8 +61,11 @@ export {
   jobErrors,
   jobStatistics,
 } from './job-statistics.ts'
+export { plainArray, postgresArray } from './postgres-array.ts'
+export { mendJobQueue } from './mend-job-queue.ts'
+export { leaseRunningJobs } from './lease-running-jobs.ts'
 export { releaseJobs } from './release-jobs.ts'
-export { retryLater } from './retry-later.ts'
+export { retryLater, returnLost } from './retry-later.ts'
 export { type ChooseParameters, type RetriedJob, retryJob } from './retry-job.ts'
 export { type RetryOutcome, retryJobs } from './retry-jobs.ts'
 export { type LostExecutor, LostExecutorWatch } from './lost-executor-watch.ts'

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
-import { type ClaimedJob, claimedColumns } from './claim-jobs.ts'
+import { type ClaimedJob, type ClaimedRow, claimedColumns, toClaimedJob } from './claim-jobs.ts'
 import { parametersText } from './parameters-text.ts'
 import { type SlotTaker, takeSlot } from './take-slot.ts'
 
@@ -28,7 +28,7 @@ export async function insertClaimedJob(
   return queries.transaction().execute(async (transaction) => {
     const { holdsSlot, database } = await takeSlot(transaction, input)
     const leaseToken = randomUUID()
-    const { rows } = await sql<Omit<ClaimedJob, 'leaseToken'>>`
+    const { rows } = await sql<ClaimedRow>`
       with lease as (
         -- The job enters itself.
         insert into analysis_leases (token, executor_id, job_ids, claim_number)
@@ -40,7 +40,7 @@ export async function insertClaimedJob(
         insert into analysis_jobs (
           analysis_id, version_number, parameters, triggered_by, executor_id, parent_job_id,
           status, started_at, attempt, max_lost, lease_token, holds_slot, database_use, database_home,
-          schedule_timezone
+          schedule_timezone, scheduled_for
         )
         select ${input.analysisId}, ${input.versionNumber},
           ${parametersText(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
@@ -48,13 +48,10 @@ export async function insertClaimedJob(
           -- It may have waited for the lock on the slots since the transaction began.
           clock_timestamp(), 1, 0, ${leaseToken}::uuid,
           ${holdsSlot}::boolean, ${database?.use ?? null}, ${database?.home ?? null},
-          -- What its caller means by a date it means too.
-          (
-            select schedule_timezone
-            from analysis_jobs
-            where id = ${input.parentJobId ?? null}
-          )
+          -- What its caller means by a date, and by now, it means too.
+          caller.schedule_timezone, caller.scheduled_for
         from analysis_executors executor
+        left join analysis_jobs caller on caller.id = ${input.parentJobId ?? null}::uuid
         where executor.id = ${input.executorId}
           and executor.stopped_at is null
           -- A child of a job that has ended would run for nobody.
@@ -83,6 +80,6 @@ export async function insertClaimedJob(
         },
       )
     }
-    return { ...job, leaseToken }
+    return toClaimedJob(job, leaseToken)
   })
 }

@@ -85,6 +85,9 @@ export interface JobErrorGroup {
   readonly lastJobId: string
 }
 
+/** Of a message in a list; the job has the whole, up to 8 KB of it. */
+const messageChars = sql.lit(500)
+
 export async function jobErrors(
   queries: Queries,
   { since, analysisId, projectId }: StatisticsFilter,
@@ -92,7 +95,7 @@ export async function jobErrors(
 ): Promise<JobErrorGroup[]> {
   const { rows } = await sql<JobErrorGroup>`
     select analysis.name as analysis_name, analysis.project_id, job.error_code,
-      left(job.error_message, 500) as error_message, count(*)::integer as count,
+      left(job.error_message, ${messageChars}) as error_message, count(*)::integer as count,
       max(job.completed_at) as last_at,
       (array_agg(job.id order by job.completed_at desc))[1] as last_job_id
     from analysis_jobs job
@@ -101,7 +104,7 @@ export async function jobErrors(
       and job.created_at >= ${since}
       and (${analysisId ?? null}::uuid is null or job.analysis_id = ${analysisId ?? null})
       and (${projectId ?? null}::text is null or analysis.project_id = ${projectId ?? null})
-    group by analysis.name, analysis.project_id, job.error_code, left(job.error_message, 500)
+    group by analysis.name, analysis.project_id, job.error_code, left(job.error_message, ${messageChars})
     order by count desc, last_at desc
     limit ${limit}
   `.execute(queries)
@@ -139,8 +142,8 @@ export async function failingAnalyses(
       count(*)::integer as runs,
       count(*) filter (where job.status = 'failed')::integer as failed,
       count(*) filter (where job.status = 'failed')::double precision / count(*) as failure_rate,
-      (array_agg(job.error_message order by job.completed_at desc)
-        filter (where job.status = 'failed'))[1] as last_error,
+      left((array_agg(job.error_message order by job.completed_at desc)
+        filter (where job.status = 'failed'))[1], ${messageChars}) as last_error,
       max(job.completed_at) filter (where job.status = 'failed') as last_failed_at
     from analysis_jobs job
     join analyses analysis on analysis.id = job.analysis_id

@@ -3,6 +3,7 @@ import type { Context } from '../context.ts'
 import type { JobStatus, JobSummary } from './job.ts'
 import { decodeJobCursor, encodeJobCursor } from './job-cursor.ts'
 import { selectJobSummaries } from './select-jobs.ts'
+import { hasStatus } from './status-filter.ts'
 
 export interface JobFilter {
   readonly statuses?: readonly JobStatus[]
@@ -38,14 +39,14 @@ export async function listJobs(
     .orderBy('analysisJobs.createdAt', 'desc')
     .orderBy('analysisJobs.id', 'desc')
     .limit(filter.limit + 1)
-  if (filter.statuses?.length) query = query.where('analysisJobs.status', 'in', filter.statuses)
+  if (filter.statuses?.length) query = query.where(hasStatus(filter.statuses))
   if (filter.analysisId) query = query.where('analysisJobs.analysisId', '=', filter.analysisId)
   if (filter.projectId) query = query.where('analyses.projectId', '=', filter.projectId)
   if (filter.since) query = query.where('analysisJobs.createdAt', '>=', filter.since)
   if (filter.until) query = query.where('analysisJobs.createdAt', '<', filter.until)
   if (filter.longRunningMs !== undefined) {
     query = query
-      .where('analysisJobs.status', '=', 'running')
+      .where(hasStatus(['running']))
       .where(
         'analysisJobs.startedAt',
         '<',

@@ -25,7 +25,8 @@ type RetryContext = Pick<Context, 'database' | 'clock' | 'operator'>
 /**
  * Queues a new job with the analysis and parameters of one that has ended, linked to it. It runs
  * the newest version of the script: who retries a failure has most likely mended it. Parameters
- * that this version does not take are refused here, and not found in one more failed job.
+ * that this version does not take are refused here, and not found in one more failed job. That of a
+ * scheduled job is for the same occurrence, whose days its relative dates mean.
  *
  * @throws KilnError USAGE, JOB_NOT_FOUND, JOB_NOT_FINISHED, ANALYSIS_INACTIVE, PARAMETER_INVALID.
  */
@@ -46,6 +47,8 @@ export async function retryJob(
       priority: job.priority,
       maxAttempts: job.maxAttempts,
       retryOf: job.id,
+      scheduledFor: job.scheduledFor,
+      scheduleTimezone: job.scheduleTimezone,
     })
     await recordAudit(transaction, context.operator, {
       action: 'job.retry',
@@ -73,7 +76,10 @@ async function parametersFor(
 ): Promise<Readonly<Record<string, unknown>>> {
   const analysis = await loadRunnable(context, job.analysisId)
   const parameters = choose(analysis.definition, objectOf(job.parameters))
-  checkRequest(context, analysis, parameters)
+  checkRequest(context, analysis, parameters, {
+    ...(job.scheduledFor === null ? {} : { now: job.scheduledFor }),
+    ...(job.scheduleTimezone === null ? {} : { timezone: job.scheduleTimezone }),
+  })
   return parameters
 }
 

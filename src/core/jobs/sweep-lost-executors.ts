@@ -68,11 +68,15 @@ export async function sweepLostExecutors(queries: Queries): Promise<Sweep> {
   return { ...total, problems }
 }
 
-/** The same for whoever goes on whatever comes of it: problems are logged. */
+/**
+ * The same for whoever goes on whatever comes of it: problems are logged. Where nothing is to be
+ * written it is left to services.
+ */
 export async function sweepInPassing({
   database,
   log,
 }: Pick<Context, 'database' | 'log'>): Promise<void> {
+  if (database.target.isReadOnly) return
   const { problems } = await sweepLostExecutors(database.queries)
   for (const problem of problems) log.warn({}, problem)
 }

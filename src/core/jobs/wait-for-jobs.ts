@@ -55,7 +55,8 @@ export async function waitForJob(
 }
 
 const byEnd = (a: JobSummary, b: JobSummary): number =>
-  Date.parse(a.completedAt ?? '') - Date.parse(b.completedAt ?? '')
+  // Somebody may have inserted it as ended, and without the time.
+  Date.parse(a.completedAt ?? a.createdAt) - Date.parse(b.completedAt ?? b.createdAt)
 
 function waitTimeout(jobs: readonly JobSummary[]): KilnError {
   const open = jobs.filter((job) => !finalStatuses.includes(job.status))

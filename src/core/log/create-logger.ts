@@ -1,13 +1,16 @@
 import { type DestinationStream, pino } from 'pino'
 import type { Settings } from '../config/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
+import { printable } from '../units/index.ts'
 import type { Logger } from './logger.ts'
 import { RollingFile } from './rolling-file.ts'
 
 /** A logger that takes new settings while it is in use. */
 export interface AdjustableLogger extends Logger {
-  /** Puts another least level in force, and opens the log file anew. */
+  /** Puts another least level in force. */
   adjust(logLevel: string): void
+  /** Opens the log file anew, as logrotate wants it after it has moved it. */
+  reopen(): void
 }
 
 type LogSettings = Pick<
@@ -24,8 +27,7 @@ type LogSettings = Pick<
  */
 export function createLogger(settings: LogSettings, isTerminal: boolean): AdjustableLogger {
   const format = settings.logFormat ?? (isTerminal ? 'text' : 'json')
-  const stderr: DestinationStream =
-    format === 'json' ? pino.destination({ dest: 2, sync: true }) : textDestination()
+  const stderr: DestinationStream = format === 'json' ? stderrDestination() : textDestination()
   const file = openLogFile(settings)
   const logger = pino(
     {
@@ -41,8 +43,8 @@ export function createLogger(settings: LogSettings, isTerminal: boolean): Adjust
   return Object.assign(logger, {
     adjust(logLevel: string): void {
       logger.level = logLevel
-      file?.reopen()
     },
+    reopen: () => file?.reopen(),
   })
 }
 
@@ -74,9 +76,23 @@ function both(first: DestinationStream, second: DestinationStream): DestinationS
   }
 }
 
-/** `12:00:01 info  message key=value` on stderr. */
+/** What waits while standard error takes nothing; lines beyond are lost. */
+const mostWaitingBytes = 1024 ** 2
+
+/** Where stderr is a file on a full disk, or its reader has gone, the service goes on. */
+function stderrDestination(): DestinationStream {
+  const stderr = pino.destination({ dest: 2, sync: true, maxLength: mostWaitingBytes })
+  // What could not be written stays in its buffer, and goes out with a later line.
+  stderr.on('error', () => undefined)
+  return stderr
+}
+
+/**
+ * `12:00:01 info  message key=value` on stderr, one line each: what a script says must neither drive
+ * the terminal nor look like a line of ours.
+ */
 function textDestination(): DestinationStream {
-  const stderr = pino.destination({ dest: 2, sync: true })
+  const stderr = stderrDestination()
   return {
     write(line: string) {
       const { time, level, message, ...fields } = JSON.parse(line) as Record<string, unknown>
@@ -86,7 +102,7 @@ function textDestination(): DestinationStream {
         )
         .join('')
       stderr.write(
-        `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${String(message)}${rest}\n`,
+        `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${printable(`${String(message)}${rest}`)}\n`,
       )
     },
   }

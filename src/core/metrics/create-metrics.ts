@@ -95,14 +95,8 @@ async function renderStatistics(statistics: Statistics): Promise<string> {
     'analysis_schedule_lag_seconds',
     'How long the most overdue schedule has been due.',
   ).set(statistics.scheduleLagSeconds)
-  if (statistics.lastBackupSeconds !== null) {
-    gauge(
-      registry,
-      'analysis_task_last_success_timestamp_seconds',
-      'When a task last succeeded.',
-      'task',
-    ).set({ task: 'backup' }, statistics.lastBackupSeconds)
-  }
+  renderTasks(registry, statistics)
+  setBackupGauges(registry, statistics)
   return [
     await registry.metrics(),
     histogramText(
@@ -121,6 +115,58 @@ async function renderStatistics(statistics: Statistics): Promise<string> {
       cumulativeHistogram('claim_duration_seconds', counters),
     ),
   ].join('\n')
+}
+
+function renderTasks(registry: Registry, { tasks, lastBackupSeconds }: Statistics): void {
+  const lastSuccess = new Map(tasks.map((one) => [one.task, one.lastSuccessSeconds]))
+  // A backup counts whoever made it.
+  if (lastBackupSeconds !== null) lastSuccess.set('backup', lastBackupSeconds)
+  const succeeded = [...lastSuccess].filter(([, seconds]) => seconds !== null)
+  if (succeeded.length > 0) {
+    const name = 'analysis_task_last_success_timestamp_seconds'
+    const metric = gauge(registry, name, 'When a task last succeeded.', 'task')
+    for (const [task, seconds] of succeeded) metric.set({ task }, seconds ?? 0)
+  }
+  if (tasks.length === 0) return
+  const duration = gauge(
+    registry,
+    'analysis_task_last_duration_seconds',
+    'How long the last run of a task took.',
+    'task',
+  )
+  const runs = new Counter({
+    name: 'analysis_task_runs_total',
+    help: 'Runs of tasks that ended, by outcome.',
+    labelNames: ['task', 'outcome'],
+    registers: [registry],
+  })
+  for (const { task, lastDurationSeconds, completedRuns, failedRuns } of tasks) {
+    if (lastDurationSeconds !== null) duration.set({ task }, lastDurationSeconds)
+    runs.inc({ task, outcome: 'completed' }, completedRuns)
+    runs.inc({ task, outcome: 'failed' }, failedRuns)
+  }
+}
+
+/** Of the newest complete backup; absent before the first. */
+function setBackupGauges(registry: Registry, statistics: Statistics): void {
+  const set = (name: string, help: string, value: number | null): void => {
+    if (value !== null) gauge(registry, name, help).set(value)
+  }
+  set(
+    'analysis_backup_size_bytes',
+    'What the last complete backup takes on disk.',
+    statistics.lastBackupBytes,
+  )
+  set(
+    'analysis_backup_duration_seconds',
+    'How long the last complete backup took.',
+    statistics.lastBackupDurationSeconds,
+  )
+  set(
+    'analysis_backup_verified_timestamp_seconds',
+    'When a complete backup was last verified and found sound.',
+    statistics.lastVerifiedBackupSeconds,
+  )
 }
 
 function gauge(registry: Registry, name: string, help: string, label?: string): Gauge {

@@ -1,5 +1,6 @@
 import { recordChange } from './record-change.ts'
 import type { LedgerRow } from './ledger.ts'
+import { liftStatementTimeout } from './lift-statement-timeout.ts'
 import type { Migration } from './migration-file.ts'
 import type { LockPolicy, OnProgress } from './progress.ts'
 import { programVersion } from './program-version.ts'
@@ -91,6 +92,7 @@ export async function revertMigration(run: MigrationRun): Promise<number> {
  * or on the defaults of the role.
  */
 async function prepareSession(session: Session, policy: LockPolicy): Promise<void> {
+  await liftStatementTimeout(session)
   await session.query(`reset all;
     set standard_conforming_strings = on;
     set statement_timeout = 0;

@@ -3,6 +3,9 @@ import { KilnError, errorCodeOf } from '../errors/index.ts'
 import { schemaNewer } from './compare-ledger.ts'
 import { compareVersions, defaultMigrationsFolder, listMigrationFiles } from './load-migrations.ts'
 
+/** The ledger is some dozens of rows: who has not answered by then is not there any more. */
+const usualAnswerMs = 60_000
+
 /**
  * One query that tells whether this program may work on the database: all of its migrations are
  * applied, and no others. Checksums are left to `verifyMigrations`.
@@ -12,12 +15,14 @@ import { compareVersions, defaultMigrationsFolder, listMigrationFiles } from './
 export async function checkSchema(
   context: { readonly database: Pick<Database, 'pool' | 'target'> },
   migrationsFolder: string = defaultMigrationsFolder(),
+  answerMs = usualAnswerMs,
 ): Promise<void> {
   const { pool, target } = context.database
+  const question = { text: 'select version, state from kiln_migrations', query_timeout: answerMs }
   const [files, rows] = await Promise.all([
     listMigrationFiles(migrationsFolder),
     pool
-      .query<{ version: string; state: string }>('select version, state from kiln_migrations')
+      .query<{ version: string; state: string }>(question)
       .then((result) => result.rows)
       .catch((error: unknown) => {
         // undefined_table

@@ -7,14 +7,23 @@ export { baselineMigrations } from './baseline-migrations.ts'
 export { checkSchema } from './check-schema.ts'
 export type { MigrationStatus } from './compare-ledger.ts'
 export { createMigration } from './create-migration.ts'
+export { expectedTables } from './expected-tables.ts'
 export { loadMigrations } from './load-migrations.ts'
 export { migrateDown } from './migrate-down.ts'
 export { type AppliedMigration, migrateUp } from './migrate-up.ts'
 export { migrationStatus } from './migration-status.ts'
 export { planMigrations } from './plan-migrations.ts'
 export type { MigrationProgress } from './progress.ts'
+export { programVersion } from './program-version.ts'
 export { readCatalogue } from './read-catalogue.ts'
 export { repairMigrations } from './repair-migrations.ts'
-export { acquireSchemaLock, describeHolders, releaseSchemaLock, schemaLock } from './schema-lock.ts'
-export type { MigrateContext } from './session.ts'
+export {
+  acquireSchemaLock,
+  describeHolders,
+  holdersOf,
+  releaseSchemaLock,
+  schemaLock,
+} from './schema-lock.ts'
+export { type MigrateContext, openClient } from './session.ts'
+export { splitStatements } from './split-statements.ts'
 export { verifyMigrations } from './verify-migrations.ts'

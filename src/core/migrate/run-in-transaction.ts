@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorCodeOf, KilnError } from '../errors/index.ts'
+import { isCancelled } from './lift-statement-timeout.ts'
 import type { Migration, Statement } from './migration-file.ts'
 import type { LockPolicy, OnProgress } from './progress.ts'
 import { describeHolders, holderJson, schemaLock } from './schema-lock.ts'
@@ -35,6 +36,7 @@ export async function runInTransaction(work: TransactionWork): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     const watch = watchBlockers(session.target, session.pid)
     let running: Statement | undefined
+    let isLifting = false
     try {
       await session.query('begin')
       await guardLock(session)
@@ -44,6 +46,10 @@ export async function runInTransaction(work: TransactionWork): Promise<void> {
         await session.query(statement.sql)
       }
       running = undefined
+      // A timeout that the migration has set is for its own statements, and not for the ledger's.
+      isLifting = true
+      await session.query('set local statement_timeout = 0')
+      isLifting = false
       await work.after()
       await session.query('commit')
       return
@@ -51,6 +57,8 @@ export async function runInTransaction(work: TransactionWork): Promise<void> {
       // A lost connection has rolled back by itself.
       await session.cleanUp('rollback').catch(() => undefined)
       session.signal?.throwIfAborted()
+      // By the timeout that it was to lift, one of a millisecond.
+      if (isLifting && isCancelled(error) && tries < policy.tries) continue
       const code = errorCodeOf(error) ?? ''
       if (!passing.includes(code)) {
         if (!running || refusesTransaction(error) || error instanceof KilnError) throw error

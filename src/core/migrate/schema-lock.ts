@@ -76,7 +76,14 @@ export const instantSql = (expression: string): string =>
   `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
 
 /** Who holds the lock now. */
-async function schemaLockHolders(client: ClientBase): Promise<readonly LockHolder[]> {
+const schemaLockHolders = (client: ClientBase): Promise<readonly LockHolder[]> =>
+  holdersOf(client, schemaLock)
+
+/** Who holds an advisory lock of two keys in this database. */
+export async function holdersOf(
+  client: ClientBase,
+  lock: { readonly classId: number; readonly objectId: number },
+): Promise<readonly LockHolder[]> {
   const { rows } = await client.query<LockHolder>(
     `select
        l.pid,
@@ -91,7 +98,7 @@ async function schemaLockHolders(client: ClientBase): Promise<readonly LockHolde
        and l.classid = $1 and l.objid = $2 and l.objsubid = 2
        and l.granted
      order by l.pid`,
-    [schemaLock.classId, schemaLock.objectId],
+    [lock.classId, lock.objectId],
   )
   return rows
 }

@@ -62,14 +62,14 @@ export async function withSession<T>(
   const { target } = context.database
   const { signal, operator } = context
   signal?.throwIfAborted()
-  const client = await openClient(target, 'kiln migrate')
+  const client = await openInTime(target, signal)
   let pid = 0
   let cancelling: Promise<void> | undefined
   const cancel = (): void => {
     cancelling = cancelStatement(target, pid)
   }
   try {
-    const facts = await checkServer(client, target)
+    const facts = await orAborted(checkServer(client, target), signal)
     pid = facts.pid
     signal?.addEventListener('abort', cancel, { once: true })
     if (options.lock) await acquireSchemaLock(client, { ...options.lock, signal })
@@ -101,7 +101,38 @@ export async function withSession<T>(
     throw isOfDatabase(error) ? databaseError(error, target.label) : error
   } finally {
     signal?.removeEventListener('abort', cancel)
-    await client.end().catch(() => undefined)
+    const ended = client.end().catch(() => undefined)
+    // A server that says nothing is not waited for once more: the process ends, and the socket with it.
+    if (pid !== 0 || !signal?.aborted) await ended
+  }
+}
+
+/** A server that takes the connection and says nothing must not keep the one at the keyboard. */
+async function openInTime(
+  target: ConnectionTarget,
+  signal: AbortSignal | undefined,
+): Promise<pg.Client> {
+  const opening = openClient(target, 'kiln migrate')
+  try {
+    return await orAborted(opening, signal)
+  } catch (error) {
+    void opening.then((client) => client.end()).catch(() => undefined)
+    throw error
+  }
+}
+
+/** The work's outcome, or the signal's reason if that comes first. For what has changed nothing. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work
+  let abort: (() => void) | undefined
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    if (abort) signal.removeEventListener('abort', abort)
   }
 }
 
@@ -148,9 +179,12 @@ async function checkServer(client: pg.Client, target: ConnectionTarget): Promise
 export async function openClient(
   target: ConnectionTarget,
   applicationName: string,
+  /** Of statements that take no time: the server is taken for gone when it has not answered by then. */
+  answerMs?: number,
 ): Promise<pg.Client> {
   const client = new pg.Client({
     ...target.config,
+    ...(answerMs === undefined ? {} : { query_timeout: answerMs }),
     application_name: applicationName,
     connectionTimeoutMillis: 5000,
     keepAlive: true,

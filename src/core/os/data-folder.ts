@@ -4,6 +4,7 @@ import path from 'node:path'
 import { errorCodeOf } from '../errors/index.ts'
 import { isRoot } from './accounts.ts'
 import { fileError } from './files.ts'
+import { giveToOwnerOf } from './give-to-owner.ts'
 
 /** The folder that holds results, project databases, job folders and the private Postgres. */
 export interface DataFolder {
@@ -24,6 +25,7 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   const temporary = `${file}.${randomUUID()}.tmp`
   try {
     await writeFile(temporary, `${randomUUID()}\n`, { mode: 0o600 })
+    await giveToOwnerOf(folder, [temporary])
     // link(2) fails when the name is taken, so the first one wins and nobody reads half an id.
     await link(temporary, file).catch((error: unknown) => {
       if (errorCodeOf(error) !== 'EEXIST') throw error
@@ -36,6 +38,11 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   const id = await readId(file)
   if (!id) throw fileError(new Error('it holds no id'), file)
   return { path: folder, id }
+}
+
+/** True when the folder is a data folder already; nothing is made. */
+export async function isDataFolder(folder: string): Promise<boolean> {
+  return (await readId(path.join(folder, 'folder-id'))) !== undefined
 }
 
 /**
@@ -56,7 +63,7 @@ async function readId(file: string): Promise<string | undefined> {
     const text = (await readFile(file, 'utf8')).trim()
     return /^[0-9a-f-]{36}$/.test(text) ? text : undefined
   } catch (error) {
-    if (errorCodeOf(error) === 'ENOENT') return undefined
+    if (['ENOENT', 'ENOTDIR'].includes(errorCodeOf(error) ?? '')) return undefined
     throw fileError(error, file)
   }
 }

@@ -89,7 +89,11 @@ export async function ensurePrivateFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw fileError(error, folder)
+    if (!['EEXIST', 'ENOTDIR'].includes(errorCodeOf(error) ?? '')) throw fileError(error, folder)
+    throw new KilnError('FILE_EXISTS', `${folder} cannot be a folder: a file is in its place`, {
+      hint: 'name another folder, or move the file away',
+      cause: error,
+    })
   }
 }
 

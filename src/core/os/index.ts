@@ -6,7 +6,8 @@ export { type Account, findAccount, isOpenToOthers, isRoot } from './accounts.ts
 export { childMemoryBytes } from './child-memory.ts'
 export { type Clock, systemClock } from './clock.ts'
 export { collectGarbage } from './collect-garbage.ts'
-export { type DataFolder, ensureDataFolder, openDataFolder } from './data-folder.ts'
+export { type DataFolder, ensureDataFolder, isDataFolder, openDataFolder } from './data-folder.ts'
+export { giveToOwnerOf } from './give-to-owner.ts'
 export { delay } from './delay.ts'
 export {
   ensurePrivateFolder,
@@ -16,9 +17,10 @@ export {
   writeFileAtomically,
   writeNewFile,
 } from './files.ts'
+export { filesHeldOpen } from './files-held-open.ts'
 export { type Release, tryTakeTurn } from './machine-turn.ts'
 export { packageRoot, processEntry } from './package-root.ts'
 export { type ProcessIdentity, currentProcessIdentity, isProvablyGone } from './process-identity.ts'
-export { projectDatabasePath } from './project-database-path.ts'
+export { interruptedRestoreMark, projectDatabasePath } from './project-database-path.ts'
 export { isPidTaken, isProcessRunning, workingFolderOf } from './processes.ts'
 export { type ProgramResult, type RunProgramOptions, runProgram } from './run-program.ts'

@@ -13,3 +13,10 @@ export function projectDatabasePath(data: Pick<DataFolder, 'path'>, projectId: s
     : `x-${createHash('sha256').update(projectId).digest('hex')}`
   return path.join(data.path, 'databases', name, `${name}.duckdb`)
 }
+
+/**
+ * While this file is there, the databases of a data folder are being exchanged by a restore, or were
+ * when it was killed: some are those of before and some are not, so nobody may open any.
+ */
+export const interruptedRestoreMark = (dataDir: string): string =>
+  path.join(dataDir, 'restore', 'moving')

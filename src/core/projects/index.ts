@@ -8,5 +8,6 @@ export {
   listProjectDatabases,
   projectDatabaseInfo,
 } from './project-database-info.ts'
+export { withOpenDatabase } from './open-project-database.ts'
 export { type MovedProject, moveProject } from './move-project.ts'
 export { type QueryProjectInput, queryProject } from './query-project.ts'

@@ -9,6 +9,7 @@ import {
   ensurePrivateFolder,
   fileError,
   fileExists,
+  giveToOwnerOf,
   isRoot,
   openDataFolder,
   projectDatabasePath,
@@ -46,7 +47,12 @@ export async function moveProject(
   context: Context,
   { projectId, home, withoutFile, waitMs }: MoveProjectInput,
 ): Promise<MovedProject> {
-  const target = await openDataFolder(path.resolve(home))
+  const folder = path.resolve(home)
+  // It is not made for a move that cannot be.
+  if (!(await fileExists(folder))) {
+    await (withoutFile ? getProject(context, projectId) : requireHome(context, projectId))
+  }
+  const target = await openDataFolder(folder)
   const file = projectDatabasePath(target, projectId)
   const look = async () => {
     const { homeFolder: from } = await getProject(context, projectId)
@@ -75,6 +81,7 @@ export async function moveProject(
       const whole = { projectId, use: 'write', dataFolder: source } as const
       await withOpenDatabase(context, whole, (duckdb) => duckdb.closeDatabase(context.signal))
       await copyDatabase(original, file)
+      await handOver(target.path, file)
     }
     await changeHome(context, hold, projectId, from, target.id)
     // If we die before, what is left is a file that nobody opens any more.
@@ -111,6 +118,17 @@ async function copyDatabase(original: string, file: string): Promise<void> {
     await syncFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined)
+    throw fileError(error, file)
+  }
+}
+
+/** To the account of the service, where root moves it; that one makes what it lacks otherwise. */
+async function handOver(home: string, file: string): Promise<void> {
+  const folder = path.dirname(file)
+  const all = path.dirname(folder)
+  try {
+    await giveToOwnerOf(home, [file, folder, all])
+  } catch (error) {
     throw fileError(error, file)
   }
 }

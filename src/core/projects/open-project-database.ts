@@ -81,8 +81,19 @@ export async function requireHome(context: Context, projectId: string): Promise<
   )
 }
 
+let walls: Promise<WallStats> | undefined
+
+/** Found once: they do not change while a process lives. */
+function wallsOfThisHost(context: Context): Promise<WallStats> {
+  walls ??= findWalls(context).catch((error: unknown) => {
+    walls = undefined
+    throw error
+  })
+  return walls
+}
+
 /** A sandbox that starts tells best which walls work here. */
-async function wallsOfThisHost({ settings }: Context): Promise<WallStats> {
+async function findWalls({ settings }: Context): Promise<WallStats> {
   const pool = new SandboxPool({
     entryPath: processEntry('sandbox'),
     nodePath: process.execPath,
@@ -92,7 +103,7 @@ async function wallsOfThisHost({ settings }: Context): Promise<WallStats> {
   })
   try {
     await pool.start()
-    return pool.stats().walls
+    return pool.walls
   } finally {
     await pool.stop()
   }

@@ -30,6 +30,7 @@ export async function createExamplePostgres(
     await ensure(database.pool, `create database ${databaseName}`, '42P04')
     await ensure(database.pool, `create role ${readerName} login`, '42710')
     await database.pool.query(`alter role ${readerName} password '${password}'`)
+    await limitTempFiles(database.pool)
   } catch (error) {
     if (notAllowed.has(errorCodeOf(error) ?? '')) return undefined
     throw error
@@ -41,6 +42,15 @@ export async function createExamplePostgres(
     return readerUrl(client, password)
   } finally {
     await client.end()
+  }
+}
+
+/** Of the scripts that a reader of the examples tries; not every server lets its administrator. */
+async function limitTempFiles(pool: pg.Pool): Promise<void> {
+  try {
+    await pool.query(`alter role ${readerName} set temp_file_limit = '1GB'`)
+  } catch (error) {
+    if (!notAllowed.has(errorCodeOf(error) ?? '')) throw error
   }
 }
 

@@ -4,7 +4,7 @@ import { type RunnableAnalysis, findOrStoreAnalysis } from '../analyses/index.ts
 import type { Context } from '../context.ts'
 import { type DatasourceSource, addDatasource, listDatasources } from '../datasources/index.ts'
 import { isKilnError } from '../errors/index.ts'
-import { fileError, packageRoot } from '../os/index.ts'
+import { ensureDataFolder, fileError, packageRoot } from '../os/index.ts'
 import { createExamplePostgres } from './example-postgres.ts'
 
 /** The project that owns the examples. */
@@ -42,7 +42,9 @@ export async function setUpExamples(
 async function setUp(context: Context, onStep: (text: string) => void): Promise<ExampleSetup> {
   const examples = path.join(packageRoot(), 'examples')
   const data = path.join(context.settings.dataDir, 'examples')
-  // Files below the data folder may be read wherever a command or service is started.
+  // Files below the data folder may be read wherever a command or service is started. A folder as
+  // open as that of the sources would have `kiln doctor` complain.
+  await ensureDataFolder(data)
   await cp(path.join(examples, 'data'), data, { recursive: true }).catch((error: unknown) => {
     throw fileError(error, data)
   })

@@ -13,7 +13,7 @@ export {
   exportResult,
 } from './export-result.ts'
 export { type ResultEntry, type ResultHistory, listResults } from './list-results.ts'
-export { readResult } from './read-result.ts'
+export { readResult, resultFile } from './read-result.ts'
 export { type ResultRow, columnsOf, resultRows } from './result-rows.ts'
 export {
   type StoredResult,

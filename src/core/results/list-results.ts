@@ -15,6 +15,8 @@ export interface ResultEntry {
   readonly storage: 'inline' | 'file' | 'deleted'
   /** JSON text of an inline result; the compressed bytes of a file. */
   readonly sizeBytes: number | null
+  /** Of a file, when the result is rows. */
+  readonly rowCount: number | null
   /** Whose data folder holds the file. */
   readonly dataFolderId: string | null
 }
@@ -56,6 +58,7 @@ export async function listResults(
       'job.completedAt',
       'job.executionTimeMs',
       'stored.dataFolderId',
+      'stored.rowCount',
       sql<ResultEntry['storage']>`case
         when stored.id is not null then 'file'
         when job.result is null then 'deleted'

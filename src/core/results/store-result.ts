@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { isJsonbText } from '../database/index.ts'
 import { type DataFolder, fileError, writeFileAtomically } from '../os/index.ts'
+import { resultRows } from './result-rows.ts'
 
 /** Results above this are files: a larger row slows every scan of the queue's table. */
 export const inlineLimitBytes = 256 * 1024
@@ -17,6 +18,7 @@ export interface StoredResult {
   readonly sizeBytes: number
   /** SHA-256 of the compressed bytes, hex. */
   readonly checksum: string
+  /** Of a result that is rows. */
   readonly rowCount: number | null
   readonly dataFolderId: string
 }
@@ -32,8 +34,8 @@ export function isInline(resultText: string): boolean {
 /**
  * Writes a result as a compressed file, whole or not at all. The row that names it is written by
  * the caller with the job's outcome: if we die between, the file is an orphan that cleanup removes.
- * Each attempt has a file of its own, since one whose executor was taken for dead may still write
- * when the next has completed.
+ * An attempt after the first has a file of its own name, since one whose executor was taken for dead
+ * may still write when the next has completed.
  *
  * @throws KilnError DISK_FULL, PERMISSION_DENIED.
  */
@@ -44,7 +46,7 @@ export async function storeResult(
 ): Promise<StoredResult> {
   const bytes = await promisify(gzip)(resultText, { level: 1 })
   const day = job.startedAt.slice(0, 10).split('-')
-  const storagePath = path.posix.join('results', ...day, `${job.id}-${job.attempt}.json.gz`)
+  const storagePath = path.posix.join('results', ...day, fileName(job))
   const file = path.join(folder.path, storagePath)
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
@@ -56,10 +58,14 @@ export async function storeResult(
     storagePath,
     sizeBytes: bytes.length,
     checksum: createHash('sha256').update(bytes).digest('hex'),
-    rowCount: null,
+    // The text was parsed once before, when it came: at most 10 MB, some 60 ms.
+    rowCount: resultRows(JSON.parse(resultText))?.length ?? null,
     dataFolderId: folder.id,
   }
 }
+
+const fileName = ({ id, attempt }: { readonly id: string; readonly attempt: number }): string =>
+  attempt === 1 ? `${id}.json.gz` : `${id}-${attempt}.json.gz`
 
 /** Deletes a stored result that no row came to name. What cannot be deleted is left to cleanup. */
 export async function discardResult(folder: DataFolder, stored: StoredResult): Promise<void> {

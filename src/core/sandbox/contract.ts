@@ -77,6 +77,14 @@ export const hostOperations = [
   'analysis.run',
 ] as const
 
+/** Operations that a script calls by another name, for messages to its author. */
+export const calledNames: Readonly<Record<string, string>> = {
+  'datasource.open': 'datasource.stream',
+  'datasource.fetch': 'datasource.stream',
+  'datasource.close': 'datasource.stream',
+  'analysis.run': 'runAnalysis',
+}
+
 /**
  * What the script may ask of the executor. `call` resolves to JSON text that is passed on
  * untouched; its signal is aborted when the job ends, however it ends. `operation` is one of

@@ -43,7 +43,8 @@ export class JobWatch {
     this.process = process
     this.limits = limits
     this.onExcess = onExcess
-    this.before = process.readUsage()
+    // Read when it was taken for this job.
+    this.before = process.lastUsage ?? process.readUsage()
     this.last = this.before
     this.sampler = setInterval(() => this.sample(), sampleEveryMs)
     this.waitForWallTime()

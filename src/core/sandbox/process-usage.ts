@@ -39,11 +39,20 @@ export class UsageReader {
     }
   }
 
+  /** False once the process has ended, also when nobody has waited for it yet. */
+  isRunning(): boolean {
+    try {
+      return this.residentBytes() > 0
+    } catch {
+      return false
+    }
+  }
+
   /** Undefined once the process is gone. */
   read(): ProcessUsage | undefined {
-    const [statm = -1, stat = -1, mainThread = -1] = this.descriptors
+    const [, stat = -1, mainThread = -1] = this.descriptors
     try {
-      const residentBytes = Number(this.text(statm).split(' ')[1]) * pageBytes
+      const residentBytes = this.residentBytes()
       // Ended, and not yet waited for.
       if (residentBytes === 0) return undefined
       return {
@@ -58,6 +67,11 @@ export class UsageReader {
 
   close(): void {
     for (const descriptor of this.descriptors) closeSync(descriptor)
+  }
+
+  private residentBytes(): number {
+    const [statm = -1] = this.descriptors
+    return Number(this.text(statm).split(' ')[1]) * pageBytes
   }
 
   private text(descriptor: number): string {

@@ -49,7 +49,11 @@ interface Slot {
   idleSince: number
 }
 
-/** Whatever a job leaves behind in its process is gone after this many. */
+/**
+ * Whatever a job leaves behind in its process is gone after this many: V8 itself holds some megabytes
+ * more in a process that has collected its garbage a few times. Starting the next one costs as much as
+ * fifty small jobs.
+ */
 const maxJobs = 500
 /** Beyond `size`, one that nobody has used for so long ends. */
 const maxIdleMs = 60_000
@@ -66,7 +70,7 @@ const topUpDelayMs = 20
 export class SandboxPool {
   private readonly options: SandboxPoolOptions
   private readonly slots = new Set<Slot>()
-  private readonly walls = new Walls()
+  private readonly starter = new Walls()
   /** Spares that are being started and that nobody has asked for yet. */
   private readonly coming = new Set<Promise<Slot>>()
   /** All that are being started. */
@@ -122,31 +126,49 @@ export class SandboxPool {
     return new Sandbox(slot.process, (isReusable) => this.release(slot, isReusable))
   }
 
+  /** What stands around its sandboxes. */
+  get walls(): WallStats {
+    return this.starter.stats()
+  }
+
   stats(): SandboxPoolStats {
     // One that was killed counts no more, though its end may not have come to us yet.
-    const slots = [...this.slots].filter((slot) => slot.process.isAlive)
+    const slots = [...this.slots].filter((slot) => slot.process.isRunning)
     return {
       size: this.options.size,
       busy: slots.filter((slot) => slot.state === 'busy').length,
       idle: slots.filter((slot) => slot.state === 'free' && slot.projectId !== undefined).length,
       fresh: slots.filter((slot) => slot.state === 'free' && slot.projectId === undefined).length,
       started: this.started,
-      walls: this.walls.stats(),
+      walls: this.walls,
     }
   }
 
-  /** The project's own, the last used first (its memory is warm), else a fresh one. */
+  /**
+   * The project's own, the last used first (its memory is warm), else a fresh one. Only the one that
+   * is taken is looked at: to ask the system about each of fifty costs more than a script.
+   */
   private findFree(projectId: string): Slot | undefined {
-    const free = [...this.slots].filter((slot) => slot.state === 'free' && slot.process.isAlive)
-    for (const slot of free) {
-      // Looked at now: right after a job its isolate is still being taken down.
-      if (slot.projectId === projectId && this.hasGrown(slot)) {
-        void slot.process.kill()
-        return this.findFree(projectId)
-      }
+    let fresh: Slot | undefined
+    let own: Slot | undefined
+    for (const slot of this.slots) {
+      if (slot.state !== 'free' || !slot.process.isAlive) continue
+      if (slot.projectId === projectId) own = slot
+      else if (slot.projectId === undefined) fresh ??= slot
     }
-    const own = free.findLast((slot) => slot.projectId === projectId)
-    return own ?? free.find((slot) => slot.projectId === undefined)
+    const found = own ?? fresh
+    if (!found || this.isFit(found)) return found
+    void found.process.kill()
+    return this.findFree(projectId)
+  }
+
+  /** Looked at now: right after a job its isolate is still being taken down. */
+  private isFit({ process, startedResidentBytes }: Slot): boolean {
+    const usage = process.readUsage()
+    return usage
+      ? usage.residentBytes <= startedResidentBytes + maxGrowthBytes
+      : // Where the system does not tell, the event of its end does.
+        process.isRunning
   }
 
   private release(slot: Slot, isReusable: boolean): void {
@@ -170,12 +192,7 @@ export class SandboxPool {
 
   private isWorn(slot: Slot): boolean {
     // The ulimit counts the whole life of the process: leave a whole job's share.
-    return slot.jobs >= maxJobs || (slot.process.readUsage()?.cpuMs ?? 0) > this.maxCpuMs
-  }
-
-  private hasGrown(slot: Slot): boolean {
-    const usage = slot.process.readUsage()
-    return usage !== undefined && usage.residentBytes > slot.startedResidentBytes + maxGrowthBytes
+    return slot.jobs >= maxJobs || (slot.process.lastUsage?.cpuMs ?? 0) > this.maxCpuMs
   }
 
   /** Ends used ones, those that were idle longest first: beyond `keep`, or old and beyond `size`. */
@@ -238,7 +255,7 @@ export class SandboxPool {
 
   private async startSlot(): Promise<Slot> {
     if (this.isStopped) throw new SandboxUnavailableError('the sandboxes have been stopped')
-    const { process } = await this.walls.start({
+    const { process } = await this.starter.start({
       nodePath: this.options.nodePath,
       entryPath: this.options.entryPath,
       maxMemoryBytes: this.options.maxMemoryBytes ?? 256 * 1024 ** 2,

@@ -21,8 +21,8 @@ export interface ProcessExit {
   readonly errorText: string
 }
 
-/** A start takes 60 ms; ten seconds is a machine that is stuck. */
-const startTimeoutMs = 10_000
+/** A start takes 60 ms, and seconds on a machine that is far too busy; this is one that is stuck. */
+const startTimeoutMs = 30_000
 const maxErrorChars = 4096
 
 /** A sandbox process: frames in, frames out, its end. Knows nothing of jobs. */
@@ -32,11 +32,19 @@ export class SandboxProcess {
   onFrame: (frame: Frame) => void = () => undefined
   /** Called before the process is killed for what it sent. */
   onBrokenFrame: (message: string) => void = () => undefined
+  /** Called when the process is gone; a promise would keep each of its listeners until then. */
+  onExit: (exit: ProcessExit) => void = () => undefined
   private readonly child: ChildProcess
   private readonly input: Writable
+  private readonly output: Readable & { ref?(): void; unref?(): void }
+  /** As it starts: by the process and each of its pipes. */
+  private isHoldingAll = true
   private usage: UsageReader | undefined
   private errorText = ''
-  private isGone = false
+  /** As it was read last: while it waits for a job, nothing changes. */
+  lastUsage: ProcessUsage | undefined
+  /** How it ended; undefined while it lives. */
+  exit: ProcessExit | undefined
   private isKilled = false
   private readonly isConfined: boolean
   private innerPid: number | undefined
@@ -49,6 +57,9 @@ export class SandboxProcess {
       // without files cannot find the machine's: dates shall not depend on which walls stand.
       env: { TZ: 'UTC' },
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      // In a session of its own: a Ctrl-C, and whatever else is sent to the process group of the
+      // service, is for the service alone, which waits for its scripts.
+      detached: true,
       ...(uid === undefined ? {} : { uid, gid: uid }),
     })
     this.exited = this.watchExit()
@@ -60,7 +71,8 @@ export class SandboxProcess {
     this.input = this.child.stdio[3] as Writable
     // A process that is gone answers with EPIPE; its exit tells the rest.
     this.input?.on('error', () => undefined)
-    this.read(this.child.stdio[4] as Readable)
+    this.output = this.child.stdio[4] as Readable
+    this.read()
   }
 
   /**
@@ -98,36 +110,50 @@ export class SandboxProcess {
     return this.innerPid ?? this.child.pid ?? 0
   }
 
-  /** False from the moment it is killed, and before its end has come to us as an event. */
+  /** False from the moment it is killed or its end has come to us as an event. */
   get isAlive(): boolean {
-    if (this.isGone || this.isKilled) return false
-    return this.usage === undefined || this.usage.read() !== undefined
+    return !this.exit && !this.isKilled
+  }
+
+  /** Asks the system as well, which knows of an end before the event has come to us. */
+  get isRunning(): boolean {
+    return this.isAlive && (this.usage === undefined || this.usage.isRunning())
   }
 
   /** Undefined where the system does not tell. */
   readUsage(): ProcessUsage | undefined {
-    return this.isGone ? undefined : this.usage?.read()
+    const usage = this.exit ? undefined : this.usage?.read()
+    if (usage) this.lastUsage = usage
+    return usage
   }
 
   send(kind: number, id: number, text: string): void {
-    if (!this.isGone) this.input.write(encodeFrame(kind, id, text))
+    if (!this.exit) this.input.write(encodeFrame(kind, id, text))
   }
 
   /** Ends the process at once, whatever it does; resolves when it is gone. */
   async kill(): Promise<void> {
     this.isKilled = true
+    // Else the event of its end may never come.
     this.setHolding(true)
-    if (!this.isGone) this.child.kill('SIGKILL')
+    if (!this.exit) this.child.kill('SIGKILL')
     await this.exited
   }
 
   /** Keeps the event loop of the caller alive, or not: an idle sandbox must not. */
   setHolding(isHolding: boolean): void {
-    const streams = [this.child, ...this.child.stdio] as ({ ref?(): void; unref?(): void } | null)[]
-    for (const stream of streams) {
-      if (isHolding) stream?.ref?.()
-      else stream?.unref?.()
+    if (isHolding) {
+      // Enough for a job, and done for each of them: what it sends, and its end. Without the latter a
+      // command whose sandbox died would have nothing left to wait for, and end as if all were well.
+      this.child.ref()
+      this.output?.ref?.()
+      return
     }
+    const streams = this.isHoldingAll
+      ? [this.child, ...this.child.stdio]
+      : [this.child, this.output]
+    for (const stream of streams) (stream as { unref?(): void } | null)?.unref?.()
+    this.isHoldingAll = false
   }
 
   /** False when the process that runs scripts stands behind others and cannot be found. */
@@ -139,7 +165,8 @@ export class SandboxProcess {
     return true
   }
 
-  private read(output: Readable): void {
+  private read(): void {
+    const { output } = this
     const reader = new FrameReader((frame) => this.onFrame(frame))
     output
       ?.on('error', () => undefined)
@@ -157,13 +184,16 @@ export class SandboxProcess {
   private watchExit(): Promise<ProcessExit> {
     return new Promise((resolve) => {
       const end = (exitCode: number | null, signal: NodeJS.Signals | null) => {
-        if (this.isGone) return
-        this.isGone = true
+        if (this.exit) return
         this.usage?.close()
         const inner = this.isConfined ? signalOf(exitCode) : undefined
         const { errorText } = this
-        if (inner) resolve({ exitCode: null, signal: inner, errorText })
-        else resolve({ exitCode, signal, errorText })
+        const exit = inner
+          ? { exitCode: null, signal: inner, errorText }
+          : { exitCode, signal, errorText }
+        this.exit = exit
+        this.onExit(exit)
+        resolve(exit)
       }
       this.child.once('error', (error) => {
         this.errorText += error.message
@@ -171,8 +201,11 @@ export class SandboxProcess {
       })
       // `close` comes when the pipes have been read to their end; something that inherited a pipe
       // must not hold it up.
+      this.child.once('exit', (exitCode, signal) => {
+        const timer = setTimeout(end, 100, exitCode, signal)
+        this.child.once('close', () => clearTimeout(timer))
+      })
       this.child.once('close', end)
-      this.child.once('exit', (exitCode, signal) => setTimeout(end, 100, exitCode, signal).unref())
     })
   }
 }

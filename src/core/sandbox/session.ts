@@ -66,7 +66,8 @@ export class Session {
   private readonly watch: JobWatch
   private readonly log: LogMeter
   private readonly calls = new Set<number>()
-  private readonly callsEnd = new AbortController()
+  /** Made for the first call: most scripts make none. */
+  private callsEnd: AbortController | undefined
   private readonly hostCodes = new Set<string>()
   private resolve: (ended: EndedSession) => void = () => undefined
   private isSettled = false
@@ -80,9 +81,10 @@ export class Session {
     this.watch = new JobWatch(process, request.limits, (excess) => this.fail(excess))
     process.onFrame = (frame) => this.receive(frame)
     process.onBrokenFrame = (message) => this.crash(`it sent ${message}`)
-    void process.exited.then((exit) => this.processEnded(exit))
+    process.onExit = (exit) => this.processEnded(exit)
     request.signal?.addEventListener('abort', this.abort, { once: true })
-    if (request.signal?.aborted) this.abort()
+    if (process.exit) this.processEnded(process.exit)
+    else if (request.signal?.aborted) this.abort()
     else process.send(frameKinds.request, id, request.text)
   }
 
@@ -127,6 +129,7 @@ export class Session {
       throw new BrokenFrameError('more calls than it may')
     }
     this.calls.add(id)
+    this.callsEnd ??= new AbortController()
     host.call(operation, argumentsText, this.callsEnd.signal).then(
       (reply) => {
         if (reply.length > maxFrameBytes / 2 && Buffer.byteLength(reply) > maxFrameBytes - 5) {
@@ -159,7 +162,9 @@ export class Session {
     const { limits } = this.request
     if (exit.signal === 'SIGXCPU') this.fail(cpuExcess(limits.cpuMs))
     else if (
-      /out of memory|heap_oom = 1|allocation failed|bad_alloc|semi space/i.test(exit.errorText)
+      /out of memory|heap_oom = 1|allocation failed|bad_alloc|semi space|invalid size error/i.test(
+        exit.errorText,
+      )
     ) {
       this.fail(memoryExcess(limits.memoryBytes))
     } else this.crash(exitOf(exit))
@@ -181,7 +186,8 @@ export class Session {
     this.isSettled = true
     const usage = this.watch.stop()
     this.request.signal?.removeEventListener('abort', this.abort)
-    this.callsEnd.abort(new Error('the job has ended'))
+    this.callsEnd?.abort(new Error('the job has ended'))
+    this.process.onExit = () => undefined
     const isReusable =
       end.status === 'failed' ? !harmfulCodes.has(end.error.code) : end.status !== 'aborted'
     if (isReusable) {

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { messageOf } from '../errors/index.ts'
-import { type LostExecutor, LostExecutorWatch } from '../jobs/index.ts'
+import { type LostExecutor, LostExecutorWatch, leaseRunningJobs } from '../jobs/index.ts'
 import { Loop, type ServicePart } from './service-part.ts'
 
 /** Watches for dead executors as long as the service runs, whether or not it runs jobs itself. */
@@ -11,6 +11,7 @@ export class RescueLoop implements ServicePart {
   private lastPassAt: number
   private isDatabaseAway = false
   private readonly problems = new Set<string>()
+  private entering: Promise<void> = Promise.resolve()
 
   constructor(context: Context) {
     this.context = context
@@ -24,11 +25,16 @@ export class RescueLoop implements ServicePart {
   }
 
   start(): void {
+    const { database, log } = this.context
+    // Beside the loop: it may take seconds where there are many jobs, and finds nearly never one.
+    this.entering = leaseRunningJobs(database.queries).catch((error: unknown) => {
+      log.warn({ error: messageOf(error) }, 'cannot look for jobs that run without a lease')
+    })
     this.loop.start()
   }
 
-  stop(): Promise<void> {
-    return this.loop.stop()
+  async stop(): Promise<void> {
+    await Promise.all([this.loop.stop(), this.entering])
   }
 
   private async pass(): Promise<void> {

@@ -10,6 +10,7 @@ import {
   planNextRuns,
   setAsideFirstDue,
 } from '../schedules/index.ts'
+import type { TaskRunner } from '../tasks/index.ts'
 import type { ServicePart } from './service-part.ts'
 
 /**
@@ -32,6 +33,7 @@ const batchesAtATime = 3
 /** Fires schedules for as long as the service runs; any number of instances may. */
 export class ScheduleLoop implements ServicePart {
   private readonly context: Context
+  private readonly tasks: Pick<TaskRunner, 'scheduleIds' | 'wake'>
   private readonly listener: Listener
   private readonly wakeUp = new WakeUp()
   private lastPassAt: number
@@ -41,8 +43,9 @@ export class ScheduleLoop implements ServicePart {
   /** After a batch that failed: schedules one by one, so that the bad one is found. */
   private batchSize = usualBatchSize
 
-  constructor(context: Context) {
+  constructor(context: Context, tasks: Pick<TaskRunner, 'scheduleIds' | 'wake'>) {
     this.context = context
+    this.tasks = tasks
     this.lastPassAt = context.clock.monotonic()
     this.listener = new Listener({
       target: context.database.target,
@@ -88,7 +91,11 @@ export class ScheduleLoop implements ServicePart {
   /** Returns how long there is nothing to do. */
   private async pass(): Promise<number> {
     const { context } = this
-    const { dueInMs, hasUnplanned } = await lookAtSchedules(context)
+    const { dueInMs, hasUnplanned, hasTaskRun } = await lookAtSchedules(
+      context,
+      this.tasks.scheduleIds,
+    )
+    if (hasTaskRun) this.tasks.wake()
     if (hasUnplanned && (await planNextRuns(context)) > 0) return 0
     const idleMs = this.listener.isListening ? listeningMs : deafMs
     if (dueInMs === null || dueInMs > idleMs) return idleMs
@@ -110,8 +117,13 @@ export class ScheduleLoop implements ServicePart {
 
   private async fire(): Promise<number> {
     const { context, batchSize: limit } = this
+    const { scheduleIds: taskIds } = this.tasks
     try {
-      const { schedules, jobs, ruleErrors } = await fireDueSchedules(context, { limit })
+      const { schedules, jobs, taskRuns, ruleErrors } = await fireDueSchedules(context, {
+        limit,
+        taskIds,
+      })
+      if (taskRuns > 0) this.tasks.wake()
       if (schedules < limit) this.batchSize = usualBatchSize
       if (schedules > 0) context.log.info({ schedules, jobs }, 'fired what was due')
       if (ruleErrors > 0) context.log.error({ ruleErrors }, 'rules cannot be followed any more')
@@ -120,7 +132,7 @@ export class ScheduleLoop implements ServicePart {
       // Of a statement that the database refuses one schedule is the cause, not the connection.
       if (databaseError(error).code !== 'DATABASE_ERROR') throw error
       if (limit === 1) {
-        const id = await setAsideFirstDue(context, messageOf(error))
+        const id = await setAsideFirstDue(context, messageOf(error), taskIds)
         context.log.error({ scheduleId: id, error: messageOf(error) }, 'a schedule cannot be fired')
       }
       this.batchSize = 1

@@ -1,3 +1,4 @@
+import { sealAudit } from '../audit/index.ts'
 import { type Settings, readServiceManager } from '../config/index.ts'
 import type { Context } from '../context.ts'
 import { databaseError, promptQueries } from '../database/index.ts'
@@ -5,6 +6,7 @@ import { messageOf } from '../errors/index.ts'
 import type { ServeCounts } from '../executor/index.ts'
 import type { HealthCheck, HttpServer } from '../http/index.ts'
 import { type Statistics, cached, foldCounters, readStatistics } from '../metrics/index.ts'
+import { TaskRunner } from '../tasks/index.ts'
 import { type ServiceState, checkService, isStalled } from './check-service.ts'
 import { JobRunner } from './job-runner.ts'
 import { openHttp } from './open-http.ts'
@@ -31,6 +33,8 @@ export interface ServiceOptions {
 
 /** Folding is cheap and never urgent. */
 const foldEveryMs = 600_000
+/** Often enough that little of the audit log stands unsealed, seldom enough to cost nothing. */
+const sealEveryMs = 30_000
 /** Statements of the queue and the statistics take milliseconds; a loaded server gets some seconds. */
 const answerLimitMs = 15_000
 /** Scrapes, health checks and the log share one reading of the queue for so long. */
@@ -46,6 +50,7 @@ export class Service {
   private readonly options: ServiceOptions
   private readonly runner: JobRunner | undefined
   private readonly rescue: RescueLoop
+  private readonly tasks: TaskRunner | undefined
   private readonly schedules: ScheduleLoop | undefined
   private readonly statisticsLog: Loop
   private readonly parts: readonly ServicePart[]
@@ -69,12 +74,17 @@ export class Service {
     this.readChecks = cached(clock, checksAgeMs, () => checkService(context, this.state))
     this.notifier = new SystemdNotifier(readServiceManager(), context.log)
     this.rescue = new RescueLoop(context)
-    if (options.firesSchedules ?? true) this.schedules = new ScheduleLoop(context)
+    if (options.firesSchedules ?? true) {
+      this.tasks = new TaskRunner(context)
+      this.schedules = new ScheduleLoop(context, this.tasks)
+    }
     this.statisticsLog = new Loop(settings.metricsIntervalMs, () => this.logStatistics())
     const fold = new Loop(foldEveryMs, async () => void (await foldCounters(queries)))
+    const seal = new Loop(sealEveryMs, async () => void (await sealAudit(queries)))
     this.parts = [
       this.statisticsLog,
       fold,
+      seal,
       this.rescue,
       ...(this.schedules && !options.once ? [this.schedules] : []),
     ]
@@ -105,17 +115,21 @@ export class Service {
     const http = options.listen ? await this.openHttp(options.listen) : undefined
     try {
       await runner?.start()
+      await this.tasks?.declare()
       if (options.once) await this.schedules?.fireOnce()
       for (const part of this.parts) part.start()
+      if (!options.once) this.tasks?.start()
       notifier.watch(() => this.isAlive())
       await notifier.ready('running')
-      return await this.serve()
+      if (!options.once) return await this.serve()
+      const [counts] = await Promise.all([this.serve(), this.tasks?.runDue()])
+      return counts
     } catch (error) {
       throw databaseError(error, context.database.target.label)
     } finally {
       await notifier.stopping('stopping')
       await runner?.stop()
-      await Promise.all(this.parts.map((part) => part.stop()))
+      await Promise.all([...this.parts.map((part) => part.stop()), this.tasks?.stop()])
       await notifier.stop()
       await http?.stop()
     }

@@ -13,6 +13,7 @@ export class SystemdNotifier {
   private readonly log: Logger
   private watchdog: Loop | undefined
   private hasFailed = false
+  private last: Promise<void> = Promise.resolve()
 
   constructor(manager: ServiceManager | undefined, log: Logger) {
     this.manager = manager
@@ -46,7 +47,13 @@ export class SystemdNotifier {
     await this.watchdog?.stop()
   }
 
-  private async send(...lines: readonly string[]): Promise<void> {
+  /** One after the other: each is a process, and the last word must be the last to arrive. */
+  private send(...lines: readonly string[]): Promise<void> {
+    this.last = this.last.then(() => this.sendNow(lines))
+    return this.last
+  }
+
+  private async sendNow(lines: readonly string[]): Promise<void> {
     if (!this.manager) return
     try {
       const { exitCode, stderr } = await runProgram('systemd-notify', lines, {

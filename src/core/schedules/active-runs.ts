@@ -27,6 +27,11 @@ export async function findActiveRuns(
     join analysis_jobs job on job.id = run.job_id
     where run.schedule_id = any(${scheduleIds as string[]}::uuid[])
     group by run.schedule_id
+    union all
+    select schedule_id, array[id::text], 0
+    from analysis_task_runs
+    where schedule_id = any(${scheduleIds as string[]}::uuid[])
+      and status in ('pending', 'running')
   `.execute(transaction)
   return new Map(
     rows.map(({ scheduleId, jobIds, waiting }) => [scheduleId, { jobIds: jobIds ?? [], waiting }]),

@@ -2,13 +2,13 @@ import { sql } from 'kysely'
 import { loadRunnable } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
-import { occurrencesAfter, parseRule, zoneOffsets } from '../cron/index.ts'
+import { occurrencesAfter, parseRule, utcText, zoneOffsets } from '../cron/index.ts'
 import type { Queries } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 import { checkRequest } from '../jobs/index.ts'
-import { type ScheduleReference, getSchedule } from './get-schedule.ts'
+import { type ScheduleReference, getAnalysisSchedule } from './get-schedule.ts'
 import { databaseNow } from './next-run.ts'
-import type { Schedule } from './schedule.ts'
+import { type AnalysisSchedule, scheduleName } from './schedule.ts'
 
 export interface BackfillInput extends ScheduleReference {
   /** RFC 3339, inclusive. */
@@ -29,7 +29,7 @@ export interface BackfillItem {
 }
 
 export interface Backfill {
-  readonly schedule: Schedule
+  readonly schedule: AnalysisSchedule
   readonly items: readonly BackfillItem[]
 }
 
@@ -42,14 +42,15 @@ const mostOccurrences = 100_000
  * Runs the occurrences of a range that have had no run: missed, skipped, or of a time before the
  * schedule. Each once: a repetition makes no second job. The schedule's own course is not touched.
  *
- * @throws KilnError USAGE for an impossible range or more than `max` jobs, SCHEDULE_NOT_FOUND and
+ * @throws KilnError USAGE for an impossible range, more than `max` jobs or a system schedule,
+ *   SCHEDULE_NOT_FOUND and
  *   those of finding it, CRON_INVALID, TIMEZONE_INVALID, ANALYSIS_INACTIVE, PARAMETER_INVALID.
  */
 export async function backfillSchedule(
   context: Pick<Context, 'database' | 'operator' | 'clock'>,
   input: BackfillInput,
 ): Promise<Backfill> {
-  const schedule = await getSchedule(context, input)
+  const schedule = await getAnalysisSchedule(context, input)
   const instants = occurrencesWithin(schedule, {
     from: Date.parse(input.from),
     until: Math.min(
@@ -84,7 +85,7 @@ export async function backfillSchedule(
 }
 
 function occurrencesWithin(
-  schedule: Schedule,
+  schedule: AnalysisSchedule,
   range: { readonly from: number; readonly until: number },
 ): string[] {
   if (range.from >= range.until) {
@@ -96,7 +97,7 @@ function occurrencesWithin(
   const found: string[] = []
   for (const { atMs } of occurrencesAfter(rule, zoneOffsets(schedule.timezone), range.from - 1)) {
     if (atMs >= range.until) break
-    found.push(new Date(atMs).toISOString())
+    found.push(utcText(atMs))
     if (found.length > mostOccurrences) {
       throw new KilnError('USAGE', `the range has more than ${mostOccurrences} occurrences`, {
         hint: 'take a shorter range',
@@ -119,14 +120,12 @@ async function findRuns(
       and scheduled_for = any(${instants as string[]}::timestamptz[])
       and decision in ('fired', 'backfilled')
   `.execute(queries)
-  return new Map(
-    rows.map(({ scheduledFor, jobId }) => [new Date(scheduledFor).toISOString(), jobId]),
-  )
+  return new Map(rows.map(({ scheduledFor, jobId }) => [utcText(Date.parse(scheduledFor)), jobId]))
 }
 
 async function insertRuns(
   { database, operator }: Pick<Context, 'database' | 'operator'>,
-  schedule: Schedule,
+  schedule: AnalysisSchedule,
   instants: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   if (instants.length === 0) return new Map()
@@ -164,11 +163,11 @@ async function insertRuns(
       action: 'schedule.backfill',
       targetType: 'schedule',
       targetId: schedule.id,
-      targetName: `${schedule.projectId}/${schedule.analysisName}`,
+      targetName: scheduleName(schedule),
       details: { from: instants[0], to: instants.at(-1), jobs: rows.length },
     })
     return new Map(
-      rows.map(({ scheduledFor, jobId }) => [new Date(scheduledFor).toISOString(), jobId]),
+      rows.map(({ scheduledFor, jobId }) => [utcText(Date.parse(scheduledFor)), jobId]),
     )
   })
 }

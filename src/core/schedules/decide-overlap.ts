@@ -19,7 +19,7 @@ interface OverlapOutcome {
 
 /** Applies the policy for runs that meet an earlier one which has not ended. */
 export function decideOverlap(
-  { overlapPolicy }: DueSchedule,
+  { overlapPolicy, analysisId }: DueSchedule,
   { candidates, active, isCatchUp }: OverlapInput,
 ): OverlapOutcome {
   switch (overlapPolicy) {
@@ -36,7 +36,7 @@ export function decideOverlap(
     case 'skip':
       // Who wants each missed occurrence to run wants them one after another.
       if (isCatchUp) return queue(candidates, active)
-      return { decisions: skip(candidates, active), cancelJobIds: [] }
+      return { decisions: skip(candidates, active, analysisId === null), cancelJobIds: [] }
     case 'queue':
       return queue(candidates, active)
   }
@@ -57,10 +57,15 @@ function queue(candidates: OverlapInput['candidates'], active: ActiveRuns): Over
   return { decisions, cancelJobIds: [] }
 }
 
-function skip(candidates: OverlapInput['candidates'], { jobIds, waiting }: ActiveRuns): Decision[] {
+function skip(
+  candidates: OverlapInput['candidates'],
+  { jobIds, waiting }: ActiveRuns,
+  isTask: boolean,
+): Decision[] {
   const other = jobIds[0]
   if (other !== undefined || waiting > 0) {
-    return candidates.map((one) => refuse(one, `job ${other ?? 'before it'} has not ended`))
+    const what = isTask ? 'the run before it' : `job ${other ?? 'before it'}`
+    return candidates.map((one) => refuse(one, `${what} has not ended`))
   }
   return candidates.map((one, index) =>
     index === 0 ? fire(one, false) : refuse(one, 'an earlier occurrence came at the same time'),

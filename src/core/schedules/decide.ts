@@ -30,8 +30,8 @@ export interface DecisionInput {
 /** Decides on all occurrences of a due schedule up to now. Pure. */
 export function decide(schedule: DueSchedule, input: DecisionInput): Verdict {
   const { due, ruleError } = readDue(schedule, input.nowMs)
-  const last =
-    schedule.lastScheduledFor === null ? -Infinity : Date.parse(schedule.lastScheduledFor)
+  // Set by hand to an instant that is none: as if nothing had been decided on.
+  const last = Date.parse(schedule.lastScheduledFor ?? '') || -Infinity
   // Never back behind what was decided on, whatever happened to the clock or the row.
   const instants = due.instants.filter((instant) => instant > last)
   const verdict = {
@@ -65,6 +65,10 @@ function readDue(
   nowMs: number,
 ): { readonly due: DueOccurrences; readonly ruleError: string | null } {
   const firstMs = Date.parse(schedule.nextRunAt)
+  // Set by hand to -infinity, or to a year before Christ: as if it were to be computed.
+  if (!Number.isFinite(firstMs)) {
+    return { due: { instants: [], count: 0, next: undefined }, ruleError: null }
+  }
   try {
     const rule = parseRule(schedule.cronExpression)
     return {
@@ -78,6 +82,7 @@ function readDue(
 }
 
 function refusalOf(schedule: DueSchedule, { isFailing }: DecisionInput): string | null {
-  if (!schedule.isAnalysisActive) return `the analysis "${schedule.analysisName}" is disabled`
+  if (schedule.isAnalysisActive === false)
+    return `the analysis "${schedule.analysisName}" is disabled`
   return isFailing ? `paused: ${schedule.pauseAfterFailures} runs in a row failed` : null
 }

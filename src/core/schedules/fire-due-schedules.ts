@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
@@ -6,24 +7,33 @@ import { cancelJob } from '../jobs/index.ts'
 import { findActiveRuns, findFailingSchedules } from './active-runs.ts'
 import { decide } from './decide.ts'
 import { lockDueSchedules } from './due-schedule.ts'
-import { type JudgedSchedule, writeVerdicts } from './write-verdicts.ts'
+import { type JudgedSchedule, queueTaskRuns, writeVerdicts } from './write-verdicts.ts'
 
 export interface FireOptions {
   /** Schedules of one transaction; 500 are fired about as fast as 5000, and hold locks for less. */
   readonly limit?: number
   /** RFC 3339; stands for the database's clock in tests. */
   readonly now?: string | undefined
+  /** System schedules that this instance takes part in; none unless told. */
+  readonly taskIds?: readonly string[]
 }
 
 export interface FiredBatch {
   /** Schedules that were due and taken; as many as the limit: there may be more. */
   readonly schedules: number
   readonly jobs: number
+  /** Tasks of Kiln itself that were queued. */
+  readonly taskRuns: number
   /** Schedules whose next run cannot be computed. */
   readonly ruleErrors: number
 }
 
 const usualLimit = 500
+/**
+ * After days without a service a rule of every minute takes milliseconds to count what it missed, and
+ * a batch of them seconds: the leases of this process must be beaten meanwhile.
+ */
+const longestBreathMs = 50
 
 /**
  * Fires what is due: decides on each occurrence up to now, makes the jobs and moves the schedules
@@ -31,30 +41,36 @@ const usualLimit = 500
  * happened, and whoever comes next decides.
  */
 export async function fireDueSchedules(
-  { database }: Pick<Context, 'database'>,
-  { limit = usualLimit, now }: FireOptions = {},
+  { database, clock }: Pick<Context, 'database' | 'clock'>,
+  { limit = usualLimit, now, taskIds = [] }: FireOptions = {},
 ): Promise<FiredBatch> {
   return database.queries.transaction().execute(async (transaction) => {
-    const due = await lockDueSchedules(transaction, { limit, now: now ?? null })
-    if (due.length === 0) return { schedules: 0, jobs: 0, ruleErrors: 0 }
+    const due = await lockDueSchedules(transaction, { limit, now: now ?? null, taskIds })
+    if (due.length === 0) return { schedules: 0, jobs: 0, taskRuns: 0, ruleErrors: 0 }
     const nowMs = Date.parse(now ?? (await beginFiring(transaction)))
     const overlapping = due.filter(({ overlapPolicy }) => overlapPolicy !== 'allow')
     const pausing = due.filter(({ pauseAfterFailures }) => pauseAfterFailures !== null)
     const active = await findActiveRuns(transaction, ids(overlapping))
     const failing = await findFailingSchedules(transaction, ids(pausing))
-    const judged = due.map((schedule) => ({
-      schedule,
-      verdict: decide(schedule, {
+    const judged: JudgedSchedule[] = []
+    let breatheAt = clock.monotonic() + longestBreathMs
+    for (const schedule of due) {
+      const verdict = decide(schedule, {
         nowMs,
         active: active.get(schedule.id) ?? { jobIds: [], waiting: 0 },
         isFailing: failing.has(schedule.id),
-      }),
-    }))
+      })
+      judged.push({ schedule, verdict })
+      if (clock.monotonic() < breatheAt) continue
+      await nextTurn()
+      breatheAt = clock.monotonic() + longestBreathMs
+    }
     for (const one of judged) await giveWay(transaction, one)
     const jobs = await writeVerdicts(transaction, judged)
+    const taskRuns = await queueTaskRuns(transaction, judged)
     for (const one of judged) await pause(transaction, one)
     const ruleErrors = judged.filter(({ verdict }) => verdict.ruleError !== null).length
-    return { schedules: due.length, jobs, ruleErrors }
+    return { schedules: due.length, jobs, taskRuns, ruleErrors }
   })
 }
 

@@ -5,12 +5,15 @@
 export { type ScheduleReference, getSchedule } from './get-schedule.ts'
 export { nextOccurrencesOf } from './next-occurrences-of.ts'
 export { type ScheduleFilter, type SchedulePage, listSchedules } from './list-schedules.ts'
+export { type TaskRun, listTaskRuns } from './list-task-runs.ts'
 export {
   type MissedPolicy,
   type OverlapPolicy,
   type Schedule,
+  type SystemSchedule,
   missedPolicies,
   overlapPolicies,
+  scheduleName,
 } from './schedule.ts'
 export {
   type ScheduleChanges,

@@ -1,13 +1,16 @@
+import { sql } from 'kysely'
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
 import type { JobStatus } from '../jobs/index.ts'
-import type { OccurrenceDecision } from './schedule.ts'
+import type { OccurrenceDecision, TaskStatus } from './schedule.ts'
 
 /** What became of an occurrence, and of its job. */
 export interface OccurrenceRecord {
   readonly scheduleId: string
-  readonly analysisName: string
-  readonly projectId: string
+  /** Null, as the project: of a system schedule, which has a task. */
+  readonly analysisName: string | null
+  readonly projectId: string | null
+  readonly task: string | null
   readonly timezone: string
   readonly scheduledFor: string
   readonly decision: OccurrenceDecision
@@ -17,8 +20,13 @@ export interface OccurrenceRecord {
   readonly decidedAt: string
   /** From the occurrence to the decision. */
   readonly latenessMs: number
+  /** The job, or the run of a task. */
   readonly jobId: string | null
   readonly jobStatus: JobStatus | null
+  readonly taskStatus: TaskStatus | null
+  /** Of the job or task, once it has ended. */
+  readonly durationMs: number | null
+  readonly error: string | null
 }
 
 export interface OccurrenceFilter {
@@ -51,8 +59,10 @@ export async function listOccurrences(
   let query = database.queries
     .selectFrom('analysisScheduleOccurrences as occurrence')
     .innerJoin('analysisSchedules as schedule', 'schedule.id', 'occurrence.scheduleId')
-    .innerJoin('analyses', 'analyses.id', 'schedule.analysisId')
+    .leftJoin('analyses', 'analyses.id', 'schedule.analysisId')
+    .leftJoin('analysisTasks as task', 'task.scheduleId', 'schedule.id')
     .leftJoin('analysisJobs as job', 'job.id', 'occurrence.jobId')
+    .leftJoin('analysisTaskRuns as run', 'run.id', 'occurrence.jobId')
     .select([
       'occurrence.scheduleId',
       'occurrence.scheduledFor',
@@ -63,6 +73,13 @@ export async function listOccurrences(
       'occurrence.decidedAt',
       'occurrence.jobId',
       'job.status as jobStatus',
+      'run.status as taskStatus',
+      'task.task',
+      'job.executionTimeMs',
+      sql<string | null>`left(coalesce(job.error_message, run.error_message), 500)`.as('error'),
+      sql<
+        number | null
+      >`round(extract(epoch from run.finished_at - run.started_at) * 1000)::float8`.as('runMs'),
       'schedule.timezone',
       'analyses.name as analysisName',
       'analyses.projectId',
@@ -89,8 +106,10 @@ export async function listOccurrences(
     )
   }
   const rows = await query.execute()
-  const occurrences = rows.slice(0, filter.limit).map((row) => ({
+  const occurrences = rows.slice(0, filter.limit).map(({ executionTimeMs, runMs, ...row }) => ({
     ...row,
+    taskStatus: row.taskStatus as TaskStatus | null,
+    durationMs: executionTimeMs ?? runMs,
     decision: row.decision as OccurrenceDecision,
     jobStatus: row.jobStatus as JobStatus | null,
     latenessMs: Math.max(0, Date.parse(row.decidedAt) - Date.parse(row.scheduledFor)),

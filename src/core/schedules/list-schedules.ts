@@ -1,3 +1,5 @@
+import { sql } from 'kysely'
+import { isAnalysisId } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
 import type { Schedule } from './schedule.ts'
@@ -7,6 +9,8 @@ export interface ScheduleFilter {
   readonly analysisId?: string | undefined
   readonly projectId?: string | undefined
   readonly isEnabled?: boolean | undefined
+  /** Only those of Kiln itself. */
+  readonly onlySystem?: boolean | undefined
   readonly limit: number
   /** From the page before. */
   readonly cursor?: string | undefined
@@ -18,6 +22,11 @@ export interface SchedulePage {
   readonly nextCursor: string | null
 }
 
+/** Kiln's own come after all others. */
+const isSystem = sql<boolean>`(analysis_schedules.analysis_id is null)`
+const projectKey = sql<string>`coalesce(analyses.project_id, '')`
+const nameKey = sql<string>`coalesce(analyses.name, analysis_tasks.task)`
+
 /**
  * Schedules by project and analysis, a page at a time.
  *
@@ -28,22 +37,21 @@ export async function listSchedules(
   filter: ScheduleFilter,
 ): Promise<SchedulePage> {
   let query = selectSchedules(database.queries)
-    .orderBy('analyses.projectId')
-    .orderBy('analyses.name')
+    .orderBy(isSystem)
+    .orderBy(projectKey)
+    .orderBy(nameKey)
     .orderBy('analysisSchedules.id')
     .limit(filter.limit + 1)
-  const { analysisId, projectId, isEnabled, cursor } = filter
+  const { analysisId, projectId, isEnabled, onlySystem, cursor } = filter
   if (analysisId) query = query.where('analysisSchedules.analysisId', '=', analysisId)
   if (projectId) query = query.where('analyses.projectId', '=', projectId)
+  if (onlySystem) query = query.where('analysisSchedules.origin', '=', 'system')
   if (isEnabled !== undefined) query = query.where('analysisSchedules.enabled', '=', isEnabled)
   if (cursor) {
-    const [project, name, id] = decodeCursor(cursor)
-    query = query.where(({ eb, refTuple, tuple }) =>
-      eb(
-        refTuple('analyses.projectId', 'analyses.name', 'analysisSchedules.id'),
-        '>',
-        tuple(project, name, id),
-      ),
+    const [system, project, name, id] = decodeCursor(cursor)
+    query = query.where(
+      sql<boolean>`(${isSystem}, ${projectKey}, ${nameKey}, analysis_schedules.id)
+        > (${system === 'true'}, ${project}, ${name}, ${id}::uuid)`,
     )
   }
   const rows = (await query.execute()) as Schedule[]
@@ -55,14 +63,21 @@ export async function listSchedules(
   }
 }
 
-const encodeCursor = ({ projectId, analysisName, id }: Schedule): string =>
-  Buffer.from(JSON.stringify([projectId, analysisName, id])).toString('base64url')
+const encodeCursor = ({ projectId, analysisName, task, id }: Schedule): string =>
+  Buffer.from(
+    JSON.stringify([String(task !== null), projectId ?? '', analysisName ?? task, id]),
+  ).toString('base64url')
 
-function decodeCursor(cursor: string): readonly [string, string, string] {
+function decodeCursor(cursor: string): readonly [string, string, string, string] {
   try {
     const value = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown
-    if (Array.isArray(value) && value.length === 3 && value.every((one) => typeof one === 'string'))
-      return value as [string, string, string]
+    if (
+      Array.isArray(value) &&
+      value.length === 4 &&
+      value.every((one) => typeof one === 'string') &&
+      isAnalysisId(value[3] ?? '')
+    )
+      return value as [string, string, string, string]
   } catch {
     // Said below: to the caller it is all the same why it cannot be read.
   }

@@ -9,8 +9,10 @@ import type { Schedule } from './schedule.ts'
 export function nextOccurrencesOf(schedule: Schedule, count: number): OccurrencePreview[] {
   const { enabled, nextRunAt, cronExpression, timezone } = schedule
   if (!enabled || nextRunAt === null) return []
+  const afterMs = Date.parse(nextRunAt) - 1
+  // Infinity: somebody means that it shall not fire.
+  if (!Number.isFinite(afterMs)) return []
   try {
-    const afterMs = Date.parse(nextRunAt) - 1
     return previewOccurrences({ cron: cronExpression, timezone, afterMs, count })
   } catch (error) {
     // The row's rule_error says why.

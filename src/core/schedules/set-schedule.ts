@@ -5,9 +5,15 @@ import { type RuleWarning, explainRule } from '../cron/index.ts'
 import type { Queries } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 import { checkRequest } from '../jobs/index.ts'
-import { findSchedule, scheduleGone } from './get-schedule.ts'
+import { findSchedule, ofAnalysis, scheduleGone } from './get-schedule.ts'
 import { databaseNow, nextRunAfter, startOf, zoneDataVersion } from './next-run.ts'
-import type { MissedPolicy, OverlapPolicy, Schedule } from './schedule.ts'
+import {
+  type AnalysisSchedule,
+  type MissedPolicy,
+  type OverlapPolicy,
+  type Schedule,
+  scheduleName,
+} from './schedule.ts'
 import { selectSchedules } from './select-schedules.ts'
 import { scheduleState } from './schedule-state.ts'
 
@@ -86,7 +92,7 @@ export async function setSchedule(
       action: 'schedule.set',
       targetType: 'schedule',
       targetId: id,
-      targetName: `${stored.projectId}/${stored.analysisName}`,
+      targetName: scheduleName(stored),
       before: existing && scheduleState(existing),
       after: scheduleState(stored),
       details: { cron: rule.cronExpression, timezone: rule.timezone, is_new: !existing },
@@ -99,13 +105,13 @@ export async function setSchedule(
 async function target(
   context: Pick<Context, 'database'>,
   { reference, projectId, add }: SetScheduleInput,
-): Promise<{ readonly analysisId: string; readonly existing?: Schedule }> {
+): Promise<{ readonly analysisId: string; readonly existing?: AnalysisSchedule }> {
   if (add)
     return { analysisId: (await getAnalysis(context, { idOrName: reference, projectId })).id }
   const found = await findSchedule(context, { reference, projectId })
-  return 'schedule' in found
-    ? { analysisId: found.schedule.analysisId, existing: found.schedule }
-    : { analysisId: found.analysis.id }
+  if (!('schedule' in found)) return { analysisId: found.analysis.id }
+  const existing = ofAnalysis(found.schedule)
+  return { analysisId: existing.analysisId, existing }
 }
 
 function requireRule(analysisName: string): never {

@@ -1,8 +1,13 @@
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
-import { type ScheduleReference, getSchedule, scheduleGone } from './get-schedule.ts'
+import {
+  type ScheduleReference,
+  getAnalysisSchedule,
+  getSchedule,
+  scheduleGone,
+} from './get-schedule.ts'
 import { databaseNow, nextRunAfter, startOf, zoneDataVersion } from './next-run.ts'
-import type { Schedule } from './schedule.ts'
+import { type AnalysisSchedule, type Schedule, scheduleName } from './schedule.ts'
 
 type SwitchContext = Pick<Context, 'database' | 'operator'>
 
@@ -76,13 +81,14 @@ export async function disableSchedule(
 /**
  * Deletes a schedule with the history of its occurrences; jobs that it made stay.
  *
- * @throws KilnError SCHEDULE_NOT_FOUND and those of finding it.
+ * @throws KilnError USAGE for a system schedule, SCHEDULE_NOT_FOUND and those of finding it.
  */
 export async function deleteSchedule(
   context: SwitchContext,
   reference: ScheduleReference,
-): Promise<Schedule> {
-  const schedule = await getSchedule(context, reference)
+): Promise<AnalysisSchedule> {
+  // A running service would make one of Kiln itself anew.
+  const schedule = await getAnalysisSchedule(context, reference)
   await context.database.queries.transaction().execute(async (transaction) => {
     const deleted = await transaction
       .deleteFrom('analysisSchedules')
@@ -109,7 +115,7 @@ async function audit(
     action,
     targetType: 'schedule',
     targetId: schedule.id,
-    targetName: `${schedule.projectId}/${schedule.analysisName}`,
+    targetName: scheduleName(schedule),
     details,
   })
 }

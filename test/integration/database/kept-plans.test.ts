@@ -1,7 +1,9 @@
 /** Plans that a connection keeps, of tables that were empty when they were made. */
 import { randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import pg from 'pg'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { type Database, openDatabase } from '../../../src/core/database/index.ts'
+import { prepare, runPrepared } from '../../../src/core/database/prepared-statement.ts'
 import { beatExecutor, claimJobs, finishJobs } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { addExecutor, holding, insertAnalysis } from '../../support/queue.ts'
@@ -15,6 +17,8 @@ beforeEach(async () => {
   database = openDatabase({ target, applicationName: 'kiln test', poolSize: 1 })
 })
 afterEach(async () => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
   await database.close()
   await test.close()
 })
@@ -80,7 +84,43 @@ it('are given up when the tables have grown, also if nobody has analyzed them', 
      from generate_series(1, 200000) as n`,
     [analysisId],
   )
+  // That may have taken longer than a heartbeat is good for.
+  await pool.query('update analysis_executors set beat_at = now()')
   expect(await work(executorId)).toBe(20)
   for (const name of names) expect(await planOf(name)).not.toContain('Seq Scan on analysis_jobs')
   expect(await work(executorId)).toBe(20)
+})
+
+it('are given up ever less often while new ones are as slow', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  const statement = prepare('kiln_test_one', 'select 1 as one')
+  const send = pg.Client.prototype.query as (...given: unknown[]) => unknown
+  let tookMs = 1
+  let isGivenUp = false
+  vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
+    this: pg.Client,
+    ...given: unknown[]
+  ) {
+    const { text } = given[0] as { readonly text?: string }
+    if (text === statement.text) vi.advanceTimersByTime(tookMs)
+    if (text === 'discard plans') isGivenUp = true
+    return send.apply(this, given)
+  } as never)
+  /** Seconds at which plans were given up, of one call every half a second. */
+  async function givenUpWithin(seconds: number): Promise<number[]> {
+    const found: number[] = []
+    for (let second = 0; second < seconds; second += 0.5) {
+      isGivenUp = false
+      await runPrepared(database.queries, statement, [])
+      vi.advanceTimersByTime(500 - tookMs)
+      if (isGivenUp) found.push(second)
+    }
+    return found
+  }
+  expect(await givenUpWithin(1)).toEqual([])
+  tookMs = 100
+  expect(await givenUpWithin(60)).toEqual([0, 1.5, 4, 8.5, 17, 25.5, 34, 42.5, 51, 59.5])
+  // What was fast for so long may have an old plan again.
+  vi.advanceTimersByTime(60_000)
+  expect(await givenUpWithin(4)).toEqual([0, 1.5])
 })

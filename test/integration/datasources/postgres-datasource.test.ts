@@ -157,12 +157,12 @@ describe('a Postgres datasource', () => {
   it('ends the connection at a value that is too large, before it is received', async () => {
     const before = process.memoryUsage().rss
     await expect(
-      datasource.query("select repeat('x', 1000000000)", [], {}, never),
+      datasource.query("select repeat('x', 250000000)", [], {}, never),
     ).rejects.toMatchObject({
       code: 'DATASOURCE_ERROR',
       message: expect.stringMatching(/a row of \d+ MB is larger than the limit of 48 MB/) as string,
     })
-    expect(process.memoryUsage().rss - before).toBeLessThan(300 * 1024 ** 2)
+    expect(process.memoryUsage().rss - before).toBeLessThan(150 * 1024 ** 2)
     expect(await datasourceRows(datasource, 'select 1 as a')).toEqual([{ a: 1 }])
   })
 

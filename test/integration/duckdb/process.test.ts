@@ -155,6 +155,26 @@ describe('a DuckDB process', () => {
     },
   )
 
+  it('exports no more than a job may, and leaves no half of a file', async () => {
+    await withDuckdb(
+      async (own, ownFolder) => {
+        await own.exec('create view endless as select i from range(1000000000000) t(i)', [], never)
+        await own.exec('create view many as select i from range(100000) t(i)', [], never)
+        const refusal = { message: 'the files that a job exports have at most 1 MB together' }
+        await expect(own.exportTable('endless', 'a.csv', never)).rejects.toMatchObject(refusal)
+        expect(existsSync(path.join(ownFolder, 'a.csv'))).toBe(false)
+        const { sizeBytes } = await own.exportTable('many', 'a.csv', never)
+        expect(sizeBytes).toBeGreaterThan(512 * 1024)
+        await expect(own.exportTable('many', 'b.csv', never)).rejects.toMatchObject(refusal)
+        expect(existsSync(path.join(ownFolder, 'b.csv'))).toBe(false)
+        expect(await queryRows(own, "select count(*) as n from read_csv('a.csv')")).toEqual([
+          { n: 100_000 },
+        ])
+      },
+      { maxExportBytes: 1024 ** 2 },
+    )
+  })
+
   it('streams rows in batches, several streams and queries at a time', async () => {
     const options = { batchSize: 3000 }
     const stream = await duckdb.stream('select i from range(7000) t(i)', [], options, never)

@@ -20,6 +20,9 @@ const values: readonly (readonly [string, unknown])[] = [
   ['null', null],
   ['true', true],
   ['42::tinyint', 42],
+  // 2^53 itself is exact.
+  ['9007199254740992::bigint', 2 ** 53],
+  ['-9007199254740992::hugeint', -(2 ** 53)],
   ['255::utinyint', 255],
   ['(-32768)::smallint', -32768],
   ['4294967295::uinteger', 4294967295],
@@ -117,6 +120,7 @@ describe('rows of DuckDB', () => {
   })
 
   const refused: readonly (readonly [string, string])[] = [
+    ['-9007199254740993::hugeint as x', 'column "x" has -9007199254740993, beyond 2^53'],
     [
       '9007199254740993::bigint as x',
       'column "x" has 9007199254740993, beyond 2^53: cast it to text',

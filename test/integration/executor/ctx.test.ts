@@ -184,6 +184,22 @@ describe('ctx', () => {
     expect(others).toEqual([{ is_start: true }])
   })
 
+  it('changes no value on its way, whatever its keys are called', async () => {
+    const value = '{"__proto__": {"a": 1}, "constructor": [{"__proto__": null}]}'
+    const result = await resultOf(`
+      const value = JSON.parse('${value}')
+      await ctx.metadata.set('odd', value)
+      const [row] = await ctx.datasource.orders.query('select $1::jsonb as value', [value])
+      const failed = await ctx.metadata.set('half', '\\ud800').catch((error) => error.message)
+      return [JSON.stringify(await ctx.metadata.get('odd')), JSON.stringify(row.value), failed]`)
+    const text = JSON.stringify(JSON.parse(value))
+    expect(result).toEqual([
+      text,
+      text,
+      expect.stringContaining('neither NUL nor half a character'),
+    ])
+  })
+
   it('keeps metadata from job to job of one analysis', async () => {
     const { analysisId, job } = await run(`
       const before = await ctx.metadata.get('seen')

@@ -9,7 +9,6 @@ import { type TestContext, openTestContext } from '../../support/core-context.ts
 import { descendantsOf } from '../../support/descendants.ts'
 import { addExecutor, insertAnalysis, insertJob } from '../../support/queue.ts'
 import { waitUntil } from '../../support/wait-until.ts'
-import { body, errorOf, openPool, runScript } from '../sandbox/fixture.ts'
 
 let test: TestContext
 beforeAll(async () => {
@@ -55,6 +54,11 @@ async function runOnce(
   await serveOnce(settings)
   return failureOf(job)
 }
+
+const sandboxPids = (): readonly number[] =>
+  descendantsOf(process.pid).filter((pid) =>
+    readFileSync(`/proc/${pid}/maps`, 'utf8').includes('isolated-vm'),
+  )
 
 /** Every frame names the script, which is called after its analysis, and nothing else. */
 function expectOwnFrames(stack: string | null, atLeast: number): void {
@@ -147,23 +151,51 @@ export default async function outer(params, ctx) {
 })
 
 describe('what happens to a script', () => {
-  // Of a job, running time is spent before CPU time unless other threads work as well.
-  it('cpu_limit', async () => {
-    const sandboxes = openPool()
-    await sandboxes.start()
-    try {
-      const ran = await runScript(sandboxes, body('for (;;);'), { limits: { cpuMs: 200 } })
-      expect(errorOf(ran)).toEqual({
-        code: 'cpu_limit',
-        name: '',
-        message: 'the script went over its CPU limit of 200 ms',
-        line: null,
-        column: null,
-        stack: '',
+  it.each([
+    ['declared', { limits: 'cpuSeconds: 0.2' }],
+    ['set by the operator', { sandboxCpuMs: 200 }],
+    [
+      'set by the operator, though the script asks for more',
+      { limits: 'cpuSeconds: 60', sandboxCpuMs: 200 },
+    ],
+  ])(
+    'cpu_limit, %s',
+    async (_by, { limits = '', ...settings }: { limits?: string; sandboxCpuMs?: number }) => {
+      const source = `export const limits = { ${limits} }\nexport default () => {\n  for (;;);\n}`
+      expect(await runOnce(source, settings)).toEqual({
+        status: 'failed',
+        error_code: 'cpu_limit',
+        error_message: 'the script went over its CPU limit of 200 ms',
+        error_stack: null,
       })
-    } finally {
-      await sandboxes.stop()
-    }
+    },
+  )
+
+  it('is not ended by the kernel before the CPU time is over that it may use', async () => {
+    const analysis = await insertAnalysis(
+      pool(),
+      `export default async (params, ctx) => {
+        await ctx.metadata.set('begun', true)
+        while (!(await ctx.metadata.get('seen'))) await ctx.sleep(10)
+      }`,
+    )
+    await insertJob(pool(), analysis)
+    const served = serveOnce({ sandboxTimeoutMs: 7_200_000, jobTimeoutMs: 7_200_000 })
+    await waitUntil('the script has begun', async () => {
+      const { rows } = await pool().query(`select 1 from analysis_metadata where key = 'begun'`)
+      return rows.length > 0
+    })
+    const seconds = sandboxPids().map((pid) => {
+      const limits = readFileSync(`/proc/${pid}/limits`, 'utf8')
+      return Number(/^Max cpu time +(\d+)/m.exec(limits)?.[1])
+    })
+    await pool().query(
+      `insert into analysis_metadata (analysis_id, key, value) values ($1, 'seen', 'true')`,
+      [analysis],
+    )
+    await served
+    expect(seconds.length).toBeGreaterThan(0)
+    for (const limit of seconds) expect(limit).toBeGreaterThan(2 * 7200 + 1)
   })
 
   it('sandbox_crashed, when its process is killed', async () => {
@@ -180,10 +212,7 @@ describe('what happens to a script', () => {
       const { rows } = await pool().query(`select 1 from analysis_metadata where key = 'begun'`)
       return rows.length > 0
     })
-    for (const pid of descendantsOf(process.pid)) {
-      const maps = readFileSync(`/proc/${pid}/maps`, 'utf8')
-      if (maps.includes('isolated-vm')) process.kill(pid, 'SIGKILL')
-    }
+    for (const pid of sandboxPids()) process.kill(pid, 'SIGKILL')
     await served
     expect(await failureOf(job)).toEqual({
       status: 'failed',

@@ -1,4 +1,5 @@
 /** Outcomes of many jobs in one statement: each stands for itself. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LeaseTable } from '../../../src/core/executor/lease-table.ts'
 import { OutcomeBatch } from '../../../src/core/executor/outcome-batch.ts'
@@ -166,5 +167,32 @@ describe('outcomes that are written together', () => {
     expect(written.map((one) => one.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(await row(jobs[1])).toMatchObject({ status: 'running' })
     expect(await row(jobs[2])).toMatchObject({ status: 'completed' })
+  })
+
+  it('wait for company while more jobs run here, and for nothing else', async () => {
+    const [first, second, third, last] = await claimed(4)
+    if (!first || !second || !third || !last) throw new Error('there is nothing to claim')
+    const leases = new LeaseTable()
+    const holders = [first, second, third].map((job) => ({ lease: outcomeOf(job).lease }))
+    for (const holder of holders) leases.add(holder)
+    // Nobody waits so long: what is written is written for another reason.
+    const batch = new OutcomeBatch(test.context.database.queries, leases, 1_000_000)
+    await batch.write(outcomeOf(first))
+    const [ended] = holders
+    if (ended) leases.remove(ended, true)
+    const writes = [batch.write(outcomeOf(second))]
+    await pause(1)
+    expect(await row(second)).toMatchObject({ status: 'running' })
+    writes.push(batch.write(outcomeOf(third)))
+    expect(await Promise.all(writes)).toEqual([true, true])
+    for (const holder of holders) leases.remove(holder, true)
+    expect(await batch.write(outcomeOf(last))).toBe(true)
+    const { rows } = await test.context.database.pool.query<{ xmin: string }>(
+      'select xmin::text from analysis_jobs where id = any ($1) order by array_position($1, id)',
+      [[first.id, second.id, third.id, last.id]],
+    )
+    const [one, two, three, four] = rows.map(({ xmin }) => xmin)
+    expect(two).toBe(three)
+    expect(new Set([one, two, four]).size).toBe(3)
   })
 })

@@ -54,6 +54,20 @@ it('means the same in what a scheduled job calls', async () => {
   expect([before, today()]).toContain(result)
 })
 
+it('gives what a scheduled job calls the same occurrence, however late it runs', async () => {
+  await insertAnalysis(pool(), `export default { ${day} run: (ctx, p) => [p.day, ctx.now] }`, {
+    title: 'child',
+  })
+  const id = await insertAnalysis(
+    pool(),
+    `export default { dependencies: { analyses: ['child'] }, run: (ctx) => ctx.runAnalysis('child') }`,
+  )
+  const scheduled = { scheduled_for: '2026-01-01T23:30:00Z', schedule_timezone: 'Europe/Berlin' }
+  expect(await run(id, scheduled)).toMatchObject({
+    result: ['2026-01-02', '2026-01-01T23:30:00Z'],
+  })
+})
+
 it('fails a job whose time zone does not exist, and says so', async () => {
   const id = await insertAnalysis(pool(), `export default { ${day} run: (ctx, p) => p.day }`)
   expect(await run(id, { schedule_timezone: 'Mars/Phobos' })).toMatchObject({

@@ -2,13 +2,22 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type EndedOutcome, runJob } from '../../../src/core/executor/run-job.ts'
+import { VersionCache } from '../../../src/core/executor/version-cache.ts'
+import { type SandboxPool, SandboxUnavailableError } from '../../../src/core/sandbox/index.ts'
 import { LeaseTable } from '../../../src/core/executor/lease-table.ts'
 import { OutcomeBatch } from '../../../src/core/executor/outcome-batch.ts'
 import { writeOutcome } from '../../../src/core/executor/write-outcome.ts'
 import { type ClaimedJob, claimJobs } from '../../../src/core/jobs/index.ts'
 import { type DataFolder, openDataFolder } from '../../../src/core/os/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { addExecutor, insertAnalysis, insertJob, readJob } from '../../support/queue.ts'
+import {
+  addExecutor,
+  insertAnalysis,
+  insertJob,
+  readAttempts,
+  readJob,
+} from '../../support/queue.ts'
 
 let test: TestContext
 let dataFolder: DataFolder
@@ -20,15 +29,23 @@ beforeAll(async () => {
 })
 afterAll(() => test.close())
 
-async function claimed(): Promise<ClaimedJob> {
+async function claimed(columns = {}): Promise<ClaimedJob> {
   const { database } = test.context
-  await insertJob(database.pool, await insertAnalysis(database.pool))
+  await insertJob(database.pool, await insertAnalysis(database.pool), columns)
+  return claimNext()
+}
+
+async function claimNext(): Promise<ClaimedJob> {
+  const { database } = test.context
   const [job] = await claimJobs(database.queries, executorId, 1)
   if (!job) throw new Error('there is nothing to claim')
   return job
 }
 
-const write = (job: ClaimedJob, resultText: string, folder: DataFolder = dataFolder) =>
+const write = (job: ClaimedJob, resultText: string, folder?: DataFolder) =>
+  writeEnd(job, { status: 'completed', resultText, peakMemoryBytes: 0 }, folder)
+
+const writeEnd = (job: ClaimedJob, outcome: EndedOutcome, folder: DataFolder = dataFolder) =>
   writeOutcome(
     {
       queries: test.context.database.queries,
@@ -39,11 +56,48 @@ const write = (job: ClaimedJob, resultText: string, folder: DataFolder = dataFol
       mayRetry: true,
       known: { logs: [], peakMemoryBytes: null, startDelayMs: 0, durationMs: 0 },
     },
-    { status: 'completed', resultText, peakMemoryBytes: 0 },
+    outcome,
     (work) => work(),
   )
 
+/** As on a host that is too busy to start one. */
+async function runWithoutSandbox(job: ClaimedJob): Promise<EndedOutcome> {
+  const { context } = test
+  const outcome = await runJob({
+    context,
+    pool: {
+      acquire: () => Promise.reject(new SandboxUnavailableError('no answer')),
+    } as unknown as SandboxPool,
+    dataFolder,
+    executorId,
+    versions: new VersionCache(context),
+    job,
+    log: undefined as never,
+    onProgress: () => undefined,
+    runChild: () => Promise.reject(new Error('it runs none')),
+    mayReturn: true,
+    signal: context.signal,
+  })
+  if (outcome.status !== 'failed') throw new Error(`it is ${outcome.status}`)
+  return outcome
+}
+
 describe('writeOutcome', () => {
+  it('counts a job that got no sandbox as lost, and fails it when it may be lost no more', async () => {
+    const { pool } = test.context.database
+    const job = await claimed({ max_lost: 1 })
+    expect(await writeEnd(job, await runWithoutSandbox(job))).toMatchObject({ status: 'retrying' })
+    expect(await readJob(pool, job.id)).toMatchObject({ status: 'pending', lost_count: 1 })
+    expect(await readAttempts(pool, job.id)).toEqual(['lost'])
+    await pool.query('update analysis_jobs set run_at = now() where id = $1', [job.id])
+    const again = await claimNext()
+    expect(again.id).toBe(job.id)
+    const end = await writeEnd(again, await runWithoutSandbox(again))
+    expect(end).toMatchObject({ status: 'failed', error: { code: 'sandbox_crashed' } })
+    expect(await readJob(pool, job.id)).toMatchObject({ status: 'failed', lost_count: 1 })
+    expect(await readAttempts(pool, job.id)).toEqual(['lost', 'failed'])
+  })
+
   it('is the same when it is repeated after a lost reply', async () => {
     const job = await claimed()
     const first = await write(job, '{"a":1}')
@@ -89,6 +143,6 @@ describe('writeOutcome', () => {
     )
     expect(rows).toEqual([])
     const file = path.join(dataFolder.path, 'results', ...job.startedAt.slice(0, 10).split('-'))
-    expect(existsSync(path.join(file, `${job.id}-1.json.gz`))).toBe(false)
+    expect(existsSync(path.join(file, `${job.id}.json.gz`))).toBe(false)
   })
 })

@@ -87,6 +87,22 @@ describe('POST /jobs', () => {
     expect(await later.json()).toEqual({ id: [...ids][0], status: 'cancelled' })
   })
 
+  test('refuses a key that came with other parameters, and says whose it is', async () => {
+    const wanted = { analysis: 'sums', idempotency_key: 'once', parameters: { top: 1, by: 'day' } }
+    const first = await answerOf(await http.call('/jobs', wanted))
+    const other = await answerOf(await http.call('/jobs', { ...wanted, parameters: { top: 2 } }))
+    expect(other).toMatchObject({ status: 409, error: { code: 'IDEMPOTENCY_KEY_USED' } })
+    expect(JSON.stringify(other.error)).toContain(first.id)
+    const reordered = { ...wanted, parameters: { by: 'day', top: 1.0 }, priority: 5 }
+    expect(await answerOf(await http.call('/jobs', reordered))).toMatchObject({
+      status: 200,
+      id: first.id,
+    })
+    await query('delete from analysis_jobs where id = $1', [first.id])
+    const again = await answerOf(await http.call('/jobs', { ...wanted, parameters: {} }))
+    expect(again.status).toBe(201)
+  })
+
   test.each([
     [{ analysis: 'nobody' }, 404, 'ANALYSIS_NOT_FOUND'],
     [{ analysis: 'sums', version: 9 }, 404, 'VERSION_NOT_FOUND'],
@@ -99,8 +115,12 @@ describe('POST /jobs', () => {
     [{ analysis: 'sums', version: 1e12 }, 400, 'BODY_INVALID'],
     [{ analysis: 'sums', parameters: [] }, 400, 'BODY_INVALID'],
     [{ analysis: 'sums', run_at: 'tomorrow' }, 400, 'BODY_INVALID'],
+    [{ analysis: 'sums', run_at: '0000-01-01T00:00:00Z' }, 400, 'BODY_INVALID'],
+    [{ analysis: 'sums', run_at: '9999-12-31T23:59:59Z' }, 400, 'BODY_INVALID'],
     [{ analysis: 'sums', priority: 3_000_000_000 }, 400, 'BODY_INVALID'],
     [{ analysis: 'sums', idempotency_key: 'x'.repeat(256) }, 400, 'BODY_INVALID'],
+    [{ analysis: 'sums', idempotency_key: '\ud800' }, 400, 'BODY_INVALID'],
+    [{ analysis: 'sums', parameters: [] }, 400, 'BODY_INVALID'],
     [{ analysis: 'sums', prioritty: 1 }, 400, 'BODY_INVALID'],
     [[], 400, 'BODY_INVALID'],
     ['sums', 400, 'BODY_INVALID'],
@@ -118,6 +138,19 @@ describe('POST /jobs', () => {
     expect(answer).toMatchObject({ status: 422, error: { code: 'PARAMETER_INVALID' } })
     expect((await query('select count(*) from analysis_jobs')).rows).toEqual(before.rows)
     await query("update analyses set is_active = false where name = 'off'")
+  })
+
+  test('refuses parameters that are nested thousands of levels deep', async () => {
+    const deep = '['.repeat(5000) + ']'.repeat(5000)
+    const response = await http.call('/jobs', undefined, {
+      method: 'POST',
+      body: `{"analysis": "sums", "parameters": {"top": ${deep}}}`,
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(await answerOf(response)).toMatchObject({
+      status: 422,
+      error: { code: 'PARAMETER_INVALID' },
+    })
   })
 
   test.each([

@@ -50,6 +50,18 @@ describe('cancelJobs', () => {
     })
   })
 
+  it('cancels many in few transactions, and tells of them in the order given', async () => {
+    const ids = []
+    for (let index = 0; index < 130; index += 1) ids.push(await add())
+    const outcomes = await cancel(ids)
+    expect(outcomes).toEqual(ids.map((id) => ({ id, outcome: 'cancelled' })))
+    const [row] = await sql(`
+      select count(*)::int as jobs, count(distinct job.xmin::text)::int as transactions
+      from analysis_jobs job join analysis_audit_log audit on audit.xmin = job.xmin
+        and audit.target_id = job.id::text`)
+    expect(row).toEqual({ jobs: 130, transactions: 2 })
+  })
+
   it('writes one audit row for each job it cancelled, and none for the others', async () => {
     const pending = await add()
     await cancel([pending, await add({ status: 'completed' }), randomUUID()])

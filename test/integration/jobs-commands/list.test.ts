@@ -1,4 +1,6 @@
+import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { DB } from '../../../src/core/database/index.ts'
 import { type JobChanges, listJobs, watchJobs } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { addLastingExecutor, insertAnalysis, insertJob } from '../../support/queue.ts'
@@ -20,7 +22,49 @@ const add = (columns: Readonly<Record<string, unknown>> = {}, analysis = analysi
 const page = (filter: Partial<Parameters<typeof listJobs>[1]>) =>
   listJobs(test.context, { limit: 100, ...filter })
 
+/** How Postgres reads the jobs for a page. */
+async function planOf(filter: Partial<Parameters<typeof listJobs>[1]>): Promise<string> {
+  const { database } = test.context
+  const sent: { readonly sql: string; readonly parameters: readonly unknown[] }[] = []
+  const queries = new Kysely<DB>({
+    dialect: new PostgresDialect({ pool: database.pool }),
+    plugins: [new CamelCasePlugin()],
+    log: ({ query }) => void sent.push(query),
+  })
+  await listJobs({ database: { ...database, queries } }, { limit: 50, ...filter })
+  const [query] = sent
+  const { rows } = await sql(`explain ${query?.sql}`, [...(query?.parameters ?? [])])
+  return rows.map((row: Record<string, string>) => row['QUERY PLAN']).join('\n')
+}
+
 describe('listJobs', () => {
+  it('reads no finished job for a list of those that have not ended', async () => {
+    await sql(
+      `insert into analysis_jobs (analysis_id, status, created_at)
+       select $1, 'completed', now() - n * interval '1 second' from generate_series(1, 20000) as n`,
+      [analysisId],
+    )
+    const executor_id = await addLastingExecutor(test.context)
+    const running = await add({ status: 'running', executor_id, started_at: '2026-01-01' })
+    const pending = await add()
+    const held = await add({ ready: false, waiting_reason: 'the dump' })
+    await sql('analyze analysis_jobs, analysis_job_queue, analysis_leases')
+    const ids = async (filter: Parameters<typeof page>[0]) =>
+      (await page(filter)).jobs.map(({ id }) => id)
+    const cases = [
+      [{ statuses: ['running'] }, [running]],
+      [{ longRunningMs: 60_000 }, [running]],
+      [{ statuses: ['pending'] }, [held, pending]],
+      [{ statuses: ['pending', 'running'] }, [held, pending, running]],
+    ] as const
+    for (const [filter, expected] of cases) {
+      expect(await ids(filter)).toEqual(expected)
+      const plan = await planOf(filter)
+      expect(plan).not.toMatch(/Seq Scan on analysis_jobs|kiln_analysis_jobs_created/)
+    }
+    expect(await ids({ statuses: ['running', 'completed'], limit: 2 })).toHaveLength(2)
+  })
+
   it('gives each job once, newest first, while others are inserted', async () => {
     // Equal to the microsecond, as one statement makes them.
     await sql(

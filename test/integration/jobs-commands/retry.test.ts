@@ -24,12 +24,11 @@ const add = (columns: Readonly<Record<string, unknown>> = {}) =>
 const jobCount = async () => (await sql('select count(*)::int as n from analysis_jobs'))[0]?.n
 
 /** Stores a definition for the newest version: one parameter `top`, a number from 1 to 9. */
-async function declareParameter(): Promise<void> {
-  const read = readDefinition({
-    form: 'object',
-    language: 'javascript',
-    declared: { parameters: [{ name: 'top', type: 'number', min: 1, max: 9, default: 3 }] },
-  })
+const declareParameter = () =>
+  declare({ parameters: [{ name: 'top', type: 'number', min: 1, max: 9, default: 3 }] })
+
+async function declare(declared: Readonly<Record<string, unknown>>): Promise<void> {
+  const read = readDefinition({ form: 'object', language: 'javascript', declared })
   if (read.status === 'invalid') throw new Error(JSON.stringify(read.problems))
   await storeDefinition(test.context, analysisId, 1, { definition: read.definition })
 }
@@ -62,6 +61,26 @@ describe('retryJob', () => {
     const together = await sql(`
       select job.id from analysis_jobs job join analysis_audit_log audit on audit.xmin = job.xmin`)
     expect(together).toEqual([{ id }])
+  })
+
+  it('means the days of the old one by its relative dates', async () => {
+    const day = { name: 'day', type: 'date', default: 'today', max: '2026-01-02' }
+    await declare({ parameters: [day] })
+    // In Berlin it is the 2nd already; today it is long past that.
+    const scheduled = {
+      scheduled_for: '2026-01-01T23:30:00Z',
+      schedule_timezone: 'Europe/Berlin',
+    }
+    const old = await add({ status: 'failed', ...scheduled })
+    const { id } = await retryJob(test.context, old)
+    expect(await sql('select * from analysis_jobs where id = $1', [id])).toMatchObject([
+      { ...scheduled, schedule_id: null },
+    ])
+    const nowhere = await add({ status: 'failed', schedule_timezone: 'Mars/Phobos' })
+    await expect(retryJob(test.context, nowhere)).rejects.toMatchObject({
+      code: 'PARAMETER_INVALID',
+      message: `the job's time zone "Mars/Phobos" does not exist`,
+    })
   })
 
   it('queues nothing when its audit row cannot be written', async () => {

@@ -163,7 +163,13 @@ describe('failingAnalyses', () => {
 
   beforeAll(async () => {
     const { pool } = test.context.database
-    const add = async (title: string, completed: number, failed: number, cancelled = 0) => {
+    const add = async (
+      title: string,
+      completed: number,
+      failed: number,
+      cancelled = 0,
+      pad = 0,
+    ) => {
       const analysis = await insertAnalysis(pool, undefined, { title, projectId: 'rates' })
       const many = (status: string, count: number) =>
         Array.from({ length: count }, (_, index) =>
@@ -171,7 +177,7 @@ describe('failingAnalyses', () => {
             status,
             created_at: recent,
             completed_at: new Date(Date.parse(recent) + index * 1000).toISOString(),
-            error_message: status === 'failed' ? `failure ${index}` : null,
+            error_message: status === 'failed' ? `failure ${index}`.padEnd(pad) : null,
           }),
         )
       await Promise.all(
@@ -179,7 +185,7 @@ describe('failingAnalyses', () => {
       )
       return analysis
     }
-    await add('good', 9, 1)
+    await add('good', 9, 1, 0, 8000)
     await add('edge', 4, 1)
     await add('bad', 1, 3)
     await add('stopped', 4, 0, 6)
@@ -194,6 +200,11 @@ describe('failingAnalyses', () => {
       { name: 'bad', runs: 4, failed: 3, failureRate: 0.75, lastError: 'failure 2' },
       { name: 'edge', runs: 5, failed: 1, failureRate: 0.2, lastError: 'failure 0' },
     ])
+  })
+
+  it('cuts long messages', async () => {
+    const analyses = await failing({ threshold: 0.1 })
+    expect(analyses.map(({ lastError }) => lastError?.length)).toEqual([9, 9, 500])
   })
 
   it('looks at threshold, number of runs, days and project', async () => {

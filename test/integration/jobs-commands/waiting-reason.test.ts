@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { claimJobs, getJob, jobStatistics, listJobs } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
@@ -26,6 +27,30 @@ describe('the reason why a job waits', () => {
   ])('is %s', async (_name, columns, reason) => {
     const id = await insertJob(pool(), await insertAnalysis(pool()), columns)
     expect(await reasonOf(id)).toBe(reason)
+  })
+
+  it('is that nobody runs who has the database of its project', async () => {
+    await addExecutor(test.context)
+    const id = await insertJob(pool(), await insertAnalysis(pool()), { database_home: 'far away' })
+    expect(await reasonOf(id)).toBe(
+      'the database of the project "default" is in the data folder far away, and no executor of it runs',
+    )
+  })
+
+  it('is told of a running job too, when its executor died in the middle of a commit', async () => {
+    const executor_id = await addExecutor(test.context)
+    const id = await insertJob(pool(), await insertAnalysis(pool()), {
+      status: 'running',
+      executor_id,
+      lease_token: randomUUID(),
+    })
+    await pool().query(`update projects set home_folder = 'far away'`)
+    await pool().query(`update analysis_jobs set committing_at = now()`)
+    expect(await reasonOf(id)).toBe(null)
+    await pool().query(`update analysis_executors set stopped_at = now()`)
+    expect(await reasonOf(id)).toBe(
+      'its executor ended while the database of the project "default" committed: an executor of the data folder far away finds out whether it has completed',
+    )
   })
 
   it('is a disabled analysis, draining executors, a limit, or a free place', async () => {

@@ -90,23 +90,24 @@ describe('a job that was admitted', () => {
     expect(await state(first)).toEqual(admitted)
   })
 
-  it.each(['ready = false', `run_at = now() + interval '1 hour'`])(
-    'tells executors of the slot: %s',
-    async (change) => {
-      const [first] = await two()
-      const client = await pool().connect()
-      try {
-        const heard: string[] = []
-        client.on('notification', ({ channel }) => heard.push(channel))
-        await client.query('listen kiln_slots')
-        await client.query(`update analysis_jobs set ${change} where id = $1`, [first])
-        await client.query('unlisten kiln_slots')
-        expect(heard).toEqual(['kiln_slots'])
-      } finally {
-        client.release(true)
-      }
-    },
-  )
+  it.each([
+    'update analysis_jobs set ready = false',
+    `update analysis_jobs set run_at = now() + interval '1 hour'`,
+    'delete from analysis_jobs',
+  ])('tells executors of the slot: %s', async (change) => {
+    const [first] = await two()
+    const client = await pool().connect()
+    try {
+      const heard: string[] = []
+      client.on('notification', ({ channel }) => heard.push(channel))
+      await client.query('listen kiln_slots')
+      await client.query(`${change} where id = $1`, [first])
+      await client.query('unlisten kiln_slots')
+      expect(heard).toEqual(['kiln_slots'])
+    } finally {
+      client.release(true)
+    }
+  })
 })
 
 describe('a job that waits for a slot', () => {

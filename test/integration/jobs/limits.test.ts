@@ -18,7 +18,7 @@ import {
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import {
   type AnalysisOptions,
-  addExecutor,
+  addLastingExecutor,
   declareLimit,
   insertAnalysis,
   insertJob,
@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => test.close())
 beforeEach(async () => {
   await pool().query('truncate analyses, projects, analysis_executors cascade')
-  executorId = await addExecutor(test.context)
+  executorId = await addLastingExecutor(test.context)
 })
 
 const pool = () => test.context.database.pool

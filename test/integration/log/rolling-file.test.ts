@@ -1,6 +1,22 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RollingFile } from '../../../src/core/log/rolling-file.ts'
 import { type TemporaryFolder, createTemporaryFolder } from '../../support/temporary-folder.ts'
 
@@ -76,3 +92,89 @@ test('a folder that is gone is told once and ends nothing', () => {
   log.write('44444444\n')
   expect(read()).toBe('44444444\n')
 })
+
+test('goes on in the old file where no new one can be made, and tells it once', () => {
+  failures.length = 0
+  const log = open(1)
+  log.write('11111111\n')
+  // Nothing can be moved onto a folder that has something in it, whoever asks.
+  mkdirSync(`${file}.1/kept`, { recursive: true })
+  log.write('22222222\n')
+  log.write('33333333\n')
+  expect(read()).toBe('11111111\n22222222\n33333333\n')
+  expect(failures).toHaveLength(1)
+  rmSync(`${file}.1`, { recursive: true })
+  log.write('44444444\n')
+  expect([read(), read('.1')]).toEqual(['44444444\n', '11111111\n22222222\n33333333\n'])
+})
+
+test('a file that cannot be opened anew is told, and the old one goes on', () => {
+  failures.length = 0
+  const log = open(1, 100)
+  log.write('1\n')
+  renameSync(file, `${file}.moved`)
+  mkdirSync(file)
+  log.reopen()
+  log.write('2\n')
+  expect(read('.moved')).toBe('1\n2\n')
+  expect(failures).toHaveLength(1)
+})
+
+test('rolls behind a link, which stays', () => {
+  const target = path.join(folder.path, 'elsewhere')
+  mkdirSync(target)
+  symlinkSync(path.join(target, 'real.log'), file)
+  const log = open(1)
+  log.write('11111111\n')
+  log.write('22222222\n')
+  expect(lstatSync(file).isSymbolicLink()).toBe(true)
+  expect(readdirSync(target).sort()).toEqual(['real.log', 'real.log.1'])
+  expect(read()).toBe('22222222\n')
+})
+
+test('never rolls what is no file, such as /dev/stdout', () => {
+  const pipe = path.join(folder.path, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  // Open for both, so that nobody waits for anybody.
+  const reader = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)
+  const log = new RollingFile({ file: pipe, maxBytes: 10, keep: 1, onFailure: () => undefined })
+  log.write('11111111\n')
+  log.write('22222222\n')
+  log.write('33333333\n')
+  const bytes = Buffer.alloc(100)
+  expect(bytes.toString('utf8', 0, readSync(reader, bytes))).toBe('11111111\n22222222\n33333333\n')
+  expect(lstatSync(pipe).isFIFO()).toBe(true)
+  expect(existsSync(`${pipe}.1`)).toBe(false)
+  closeSync(reader)
+})
+
+describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')(
+  'a disk that is full',
+  () => {
+    test('keeps whole lines whole once there is room again', () => {
+      const disk = path.join(folder.path, 'disk')
+      mkdirSync(disk)
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', disk])
+      try {
+        failures.length = 0
+        const log = new RollingFile({
+          file: path.join(disk, 'kiln.log'),
+          maxBytes: 1024 ** 2,
+          keep: 1,
+          onFailure: (error) => failures.push(error),
+        })
+        writeFileSync(path.join(disk, 'other'), Buffer.alloc(8192))
+        const line = `${'x'.repeat(999)}\n`
+        for (let count = 0; count < 20; count += 1) log.write(line)
+        expect(failures).toHaveLength(1)
+        rmSync(path.join(disk, 'other'))
+        log.write('after\n')
+        const lines = readFileSync(path.join(disk, 'kiln.log'), 'utf8').split('\n')
+        expect(lines.slice(-2)).toEqual(['after', ''])
+        expect(lines.filter((text) => text.length === 999).length).toBeGreaterThan(5)
+      } finally {
+        execFileSync('umount', ['--lazy', disk])
+      }
+    })
+  },
+)

@@ -64,9 +64,14 @@ async function fill(): Promise<void> {
     insert into analysis_schedules (analysis_id, cron_expression, next_run_at)
     select id, '* * * * *', now() - interval '5 seconds' from analyses`)
   await query(`
-    insert into analysis_backups (id, repository, kind, status, finished_at)
-    values ('a', '/r', 'full', 'complete', '2026-01-01T00:00:00Z'),
-      ('b', '/r', 'full', 'partial', '2026-02-01T00:00:00Z')`)
+    insert into analysis_backups
+      (id, repository, kind, status, created_at, finished_at, size_bytes, verified_at, verified_ok)
+    values
+      ('old', '/r', 'daily', 'complete', '2025-01-01T00:00:00Z', '2025-01-01T01:00:00Z', 9000,
+        '2025-01-02T00:00:00Z', true),
+      ('a', '/r', 'daily', 'complete', '2025-12-31T23:59:30Z', '2026-01-01T00:00:00Z', 4096,
+        '2026-01-02T00:00:00Z', false),
+      ('b', '/r', 'daily', 'partial', '2026-02-01T00:00:00Z', '2026-02-01T00:00:00Z', 1, null, null)`)
 }
 
 describe('the text of the metrics', () => {
@@ -90,6 +95,11 @@ describe('the text of the metrics', () => {
     expect(sample(families, 'analysis_schedule_lag_seconds')).toBeGreaterThanOrEqual(5)
     expect(sample(families, 'analysis_task_last_success_timestamp_seconds{task="backup"}')).toBe(
       Date.parse('2026-01-01T00:00:00Z') / 1000,
+    )
+    expect(sample(families, 'analysis_backup_size_bytes')).toBe(4096)
+    expect(sample(families, 'analysis_backup_duration_seconds')).toBe(30)
+    expect(sample(families, 'analysis_backup_verified_timestamp_seconds')).toBe(
+      Date.parse('2025-01-02T00:00:00Z') / 1000,
     )
     const duration = 'analysis_execution_duration_seconds'
     expect(sample(families, `${duration}_bucket{le="10"}`)).toBe(0)
@@ -126,7 +136,16 @@ describe('the text of the metrics', () => {
     })
   })
 
-  test('an empty queue has no age and no lag', async () => {
+  test('an empty queue has no age and no lag, nor has a task that no service takes part in', async () => {
+    await query(`
+      with schedule as (
+        insert into analysis_schedules (cron_expression, origin, next_run_at)
+        values ('0 3 * * *', 'system', now() - interval '1 day')
+        returning id
+      )
+      insert into analysis_tasks (schedule_id, task, attended_at)
+      select id, 'probe', now() - interval '1 hour'
+      from schedule`)
     const families = parseMetrics(await render())
     expect(sample(families, 'analysis_queue_oldest_pending_age_seconds')).toBe(0)
     expect(sample(families, 'analysis_schedule_lag_seconds')).toBe(0)

@@ -27,8 +27,8 @@ describe('verify', () => {
     await fixture.rows(`
       alter table analysis_jobs drop column progress_message;
       alter table analyses alter column created_by set not null;
-      drop index kiln_analysis_jobs_claim;
-      alter table analysis_jobs disable trigger kiln_analysis_jobs_1_final;
+      drop index kiln_analysis_jobs_waiting;
+      alter table analysis_jobs disable trigger kiln_analysis_jobs_2_change;
       alter table analysis_schedules drop constraint analysis_schedules_jitter_ms_check;
       drop trigger kiln_analyses_2_name on analyses;
       create or replace function kiln_name_analysis() returns trigger language plpgsql
@@ -39,10 +39,10 @@ describe('verify', () => {
       'missing column analysis_jobs.progress_message',
       'missing constraint analysis_schedules.analysis_schedules_jitter_ms_check',
       'different function kiln_name_analysis',
-      'missing index analysis_jobs.kiln_analysis_jobs_claim',
+      'missing index analysis_jobs.kiln_analysis_jobs_waiting',
       'missing table analysis_metadata',
       'missing trigger analyses.kiln_analyses_2_name',
-      'different trigger analysis_jobs.kiln_analysis_jobs_1_final',
+      'different trigger analysis_jobs.kiln_analysis_jobs_2_change',
     ])
   })
 

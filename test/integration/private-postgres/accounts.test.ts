@@ -8,7 +8,14 @@ import {
   stopPrivatePostgres,
 } from '../../../src/core/database/private-postgres/index.ts'
 import { query } from '../../support/test-server.ts'
-import { afterThisTest, asOrdinaryUser, ensure, isRoot, newDataDir } from './fixture.ts'
+import {
+  afterThisTest,
+  asOrdinaryUser,
+  dataDirWithCluster,
+  ensure,
+  isRoot,
+  newDataDir,
+} from './fixture.ts'
 
 const run = promisify(execFile)
 
@@ -51,7 +58,7 @@ it.skipIf(!isRoot)('never gives away a folder that someone else prepared', async
 })
 
 it.skipIf(!isRoot)("refuses an ordinary user the server of root's data folder", async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   await ensure(dataDir)
   const calls: readonly (() => Promise<unknown>)[] = [
     () => ensure(dataDir),
@@ -68,7 +75,7 @@ it.skipIf(!isRoot)("refuses an ordinary user the server of root's data folder", 
 })
 
 it.skipIf(!isRoot)("runs an ordinary user's server as that user for root", async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const { stateFolder } = await ensure(dataDir)
   await stopPrivatePostgres({ dataDir })
   await run('chown', ['-R', '65534:65534', stateFolder])
@@ -77,7 +84,7 @@ it.skipIf(!isRoot)("runs an ordinary user's server as that user for root", async
 })
 
 it.skipIf(!isRoot)('refuses a cluster whose owner has no name', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const { stateFolder } = await ensure(dataDir)
   await stopPrivatePostgres({ dataDir })
   await chown(path.join(stateFolder, 'pgdata'), 987_654, 987_654)

@@ -12,7 +12,7 @@ import { isProcessRunning } from '../../../src/core/os/index.ts'
 import { runKiln } from '../../support/kiln.ts'
 import { query } from '../../support/test-server.ts'
 import { waitUntil } from '../../support/wait-until.ts'
-import { afterThisTest, ensure, newDataDir } from './fixture.ts'
+import { afterThisTest, dataDirWithCluster, ensure, newDataDir } from './fixture.ts'
 
 const postmasterFile = (stateFolder: string): string =>
   path.join(stateFolder, 'pgdata', 'postmaster.pid')
@@ -30,7 +30,7 @@ it('makes one server when ten commands come at once', async () => {
 })
 
 it('loses no committed row when the server is killed, and starts again for all who ask', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const server = await ensure(dataDir)
   const client = new pg.Client(server.connection)
   client.on('error', () => undefined)
@@ -57,7 +57,7 @@ it('loses no committed row when the server is killed, and starts again for all w
 })
 
 it('starts again after a kill though nobody collects the dead process', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const env = { ANALYSIS_DATA_DIR: dataDir }
   const first = JSON.parse((await runKiln(['db', 'start', '--json'], { env })).stdout)
   // Its parent has ended; where pid 1 collects no orphans, its pid stays taken for ever.
@@ -67,8 +67,29 @@ it('starts again after a kill though nobody collects the dead process', async ()
   expect(JSON.parse(again.stdout).pid).not.toBe(first.pid)
 })
 
+it('is not taken for running while a child of a killed server still holds its socket', async () => {
+  const dataDir = await dataDirWithCluster()
+  const server = await ensure(dataDir)
+  process.kill(server.serverPid, 'SIGKILL')
+  await waitUntil('the server is gone', () => !isProcessRunning(server.serverPid))
+  const socket = path.join(server.socketFolder, '.s.PGSQL.5432')
+  await rm(socket)
+  let knocks = 0
+  const child = createServer((connection) => {
+    connection.destroy()
+    knocks += 1
+    // It ends once it has seen that the server is gone.
+    if (knocks === 2) child.close()
+  })
+  const listening = Promise.withResolvers<void>()
+  child.listen(socket, listening.resolve)
+  await listening.promise
+  const again = await ensure(dataDir)
+  expect((await query(again.connectionString, 'select 1 as one')).rows).toEqual([{ one: 1 }])
+})
+
 it('never runs beside the children of a killed server', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const server = await ensure(dataDir)
   const client = new pg.Client(server.connection)
   client.on('error', () => undefined)
@@ -89,7 +110,7 @@ it('never runs beside the children of a killed server', async () => {
 })
 
 it("starts although a dead server's pid now belongs to another process of its account", async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const server = await ensure(dataDir)
   const file = postmasterFile(server.stateFolder)
   const { uid, gid } = await stat(file)
@@ -109,7 +130,7 @@ it("starts although a dead server's pid now belongs to another process of its ac
 })
 
 it('starts although a power cut left an empty lock file', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const server = await ensure(dataDir)
   await stopPrivatePostgres({ dataDir })
   const file = postmasterFile(server.stateFolder)
@@ -122,7 +143,7 @@ it('starts although a power cut left an empty lock file', async () => {
 })
 
 it('waits for a server that starts, and gives up with its last log lines', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const server = await ensure(dataDir)
   const file = postmasterFile(server.stateFolder)
   const starting = (await readFile(file, 'utf8')).replace('ready   ', 'starting')
@@ -145,7 +166,7 @@ it('waits for a server that starts, and gives up with its last log lines', async
 })
 
 it('shows what the server said when it refuses its configuration', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const server = await ensure(dataDir)
   await stopPrivatePostgres({ dataDir })
   const file = path.join(server.stateFolder, 'pgdata', 'postgresql.conf')

@@ -3,7 +3,9 @@ import {
   type PrivatePostgres,
   type PrivatePostgresOverrides,
   ensurePrivatePostgres,
+  stopPrivatePostgres,
 } from '../../../src/core/database/private-postgres/index.ts'
+import { copyCluster } from '../../support/cluster-copy.ts'
 import { createTemporaryFolder } from '../../support/temporary-folder.ts'
 
 export const isRoot = process.geteuid?.() === 0
@@ -29,6 +31,16 @@ export async function newDataDir(): Promise<string> {
   const folder = await createTemporaryFolder('data')
   afterThisTest(() => folder.remove())
   return folder.path
+}
+
+/** One whose cluster an earlier command has made; its server does not run. */
+export async function dataDirWithCluster(): Promise<string> {
+  const dataDir = await newDataDir()
+  if (!(await copyCluster(dataDir))) {
+    await ensure(dataDir)
+    await stopPrivatePostgres({ dataDir })
+  }
+  return dataDir
 }
 
 afterEach(async () => {

@@ -8,7 +8,7 @@ import {
 } from '../../../src/core/database/private-postgres/index.ts'
 import { isProcessRunning } from '../../../src/core/os/index.ts'
 import { query } from '../../support/test-server.ts'
-import { ensure, newDataDir } from './fixture.ts'
+import { dataDirWithCluster, ensure, newDataDir } from './fixture.ts'
 
 it('makes a server that is closed to others, syncs, and listens on no network', async () => {
   const dataDir = await newDataDir()
@@ -35,13 +35,13 @@ it('makes a server that is closed to others, syncs, and listens on no network', 
 })
 
 it('finds the running server again', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const first = await ensure(dataDir)
   expect(await ensure(dataDir)).toEqual(first)
 })
 
 it('keeps data over a stop, and stopping twice is no error', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const first = await ensure(dataDir)
   await query(first.connectionString, 'create table kept as select 42 as answer')
   expect(await stopPrivatePostgres({ dataDir })).toBe(true)
@@ -83,28 +83,27 @@ it('uses a short folder when the path is too long for a socket', async () => {
 })
 
 it('removes what a maker that died half way has left, but not what may still be in the making', async () => {
-  const dataDir = await newDataDir()
-  const server = await ensure(dataDir)
-  await stopPrivatePostgres({ dataDir })
-  await rename(path.join(server.stateFolder, 'pgdata'), path.join(server.stateFolder, 'old'))
+  const dataDir = await dataDirWithCluster()
+  const stateFolder = path.join(dataDir, 'postgres')
+  await rename(path.join(stateFolder, 'pgdata'), path.join(stateFolder, 'old'))
   for (const [name, hours] of [
     ['pgdata.tmp.1-dead', 2],
     ['pgdata.tmp.2-busy', 0],
   ] as const) {
-    const folder = path.join(server.stateFolder, name)
+    const folder = path.join(stateFolder, name)
     await mkdir(folder)
     await writeFile(path.join(folder, 'PG_VERSION'), '15\n')
     const time = Date.now() / 1000 - hours * 3600
     await utimes(folder, time, time)
   }
   await ensure(dataDir)
-  const names = await readdir(server.stateFolder)
+  const names = await readdir(stateFolder)
   expect(names).toContain('pgdata.tmp.2-busy')
   expect(names).not.toContain('pgdata.tmp.1-dead')
 })
 
 it('writes its log into the state folder', async () => {
-  const dataDir = await newDataDir()
+  const dataDir = await dataDirWithCluster()
   const server = await ensure(dataDir)
   const { logFolder } = await privatePostgresStatus({ dataDir })
   const names = await readdir(logFolder)

@@ -55,6 +55,18 @@ describe('a result in a file', () => {
     expect((await stat(path.join(folder.path, 'results'))).mode & 0o077).toBe(0)
   })
 
+  it.each([
+    ['[{"a":1},{"a":2}]', 2],
+    ['{"unit":"m","rows":[{"a":1}]}', 1],
+    ['{"a":1}', null],
+  ])('of which %s has its rows counted', async (text, rowCount) => {
+    const stored = await storeResult(folder, { id: jobId, attempt: 1, startedAt }, text)
+    expect(stored).toMatchObject({
+      rowCount,
+      storagePath: `results/2024/02/29/${jobId}.json.gz`,
+    })
+  })
+
   it('that was damaged is refused', async () => {
     await appendFile(await store('"text"'), 'x')
     await expect(read()).rejects.toMatchObject({ code: 'RESULT_UNAVAILABLE', exitCode: 74 })

@@ -141,13 +141,29 @@ describe('failed calls', () => {
     expect(ran.calls).toEqual([])
   })
 
-  it('name an argument that is no JSON', async () => {
-    const ran = await runScript(pool, body('await ctx.duckdb.query("x", [1, NaN])'))
+  it.each([
+    ['await ctx.duckdb.query("x", [1, NaN])', 'ctx.duckdb.query.params[1]'],
+    ['await ctx.runAnalysis("x", { a: NaN })', 'ctx.runAnalysis.params.a'],
+    [
+      'await ctx.datasource.warehouse.stream("x", [NaN])[Symbol.asyncIterator]().next()',
+      'ctx.datasource.stream.params[0]',
+    ],
+  ])('name an argument that is no JSON: %s', async (text, place) => {
+    const ran = await runScript(pool, body(text))
     expect(errorOf(ran)).toMatchObject({
       code: 'script_error',
-      message: 'ctx.duckdb.query.params[1] is NaN, which JSON cannot hold',
+      message: `${place} is NaN, which JSON cannot hold`,
       line: 2,
     })
+  })
+
+  it('name the wait for rows of a stream as the script does', async () => {
+    const ran = await runScript(
+      pool,
+      body('for await (const row of ctx.datasource.warehouse.stream("x")) ctx.log(row)'),
+      { limits: { timeoutMs: 300 }, call: () => new Promise(() => undefined) },
+    )
+    expect(errorOf(ran).message).toMatch(/, waiting for ctx\.datasource\.stream$/)
   })
 })
 
@@ -183,6 +199,27 @@ it('sleeps without the host', async () => {
   )
   expect(resultOf(ran)).toBe(true)
   expect(ran.calls).toEqual([])
+})
+
+it('takes no place of a call for a sleep, and lets any number sleep', async () => {
+  const ran = await runScript(
+    pool,
+    body(`for (let i = 0; i < 20; i++) void ctx.sleep(1e6)
+      await ctx.metadata.get('k')
+      const naps = await Promise.all(Array.from({ length: 3000 }, () => ctx.sleep(0)))
+      return naps.length`),
+  )
+  expect(resultOf(ran)).toBe(3000)
+  expect(ran.calls).toEqual([['metadata.get', '{"key":"k"}']])
+})
+
+it.each(['Infinity', 'NaN', '"soon"'])('refuses to sleep %s', async (ms) => {
+  const ran = await runScript(pool, body(`await ctx.sleep(${ms})`))
+  expect(errorOf(ran)).toMatchObject({
+    code: 'script_error',
+    message: 'ctx.sleep: the time is not a number of milliseconds',
+    line: 2,
+  })
 })
 
 it('passes a megabyte of rows both ways', async () => {
@@ -251,6 +288,22 @@ describe('the log', () => {
       ...Array.from({ length: 20 }, (_, index) => String(index)),
       'last',
     ])
+  })
+
+  it('shows errors with the frames of the script alone', async () => {
+    const text = `const inner = () => {
+    throw new TypeError('at <kiln>: no')
+  }
+  try { inner() } catch (error) { console.error('caught', error) }
+  try { await ctx.duckdb.query('x') } catch (error) { ctx.log(error) }`
+    const ran = await runScript(pool, body(text), { call: failing('query_error', 'no table') })
+    const [first, second] = ran.log.map(({ message }) => message.split('\n'))
+    expect(first?.[0]).toBe('caught TypeError: at <kiln>: no')
+    expect(second?.[0]).toBe('Error: no table')
+    for (const frames of [first?.slice(1), second?.slice(1)]) {
+      expect(frames?.length).toBeGreaterThan(0)
+      for (const frame of frames ?? []) expect(frame).toMatch(/^ {4}at .*demo\.js:\d+:\d+\)?$/)
+    }
   })
 
   it('is bounded in lines, and says how many are missing', async () => {

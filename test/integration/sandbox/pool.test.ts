@@ -33,6 +33,47 @@ describe('reuse', () => {
     expect(await pidOf('shop')).toBe(shop)
   })
 
+  it('keeps what a script breaks out of the next job of its process', async () => {
+    await open({ size: 1, warm: 1 })
+    const before = await pidOf('shop')
+    const poison = `export default async (params, ctx) => {
+      const bad = () => { throw new Error('poisoned') }
+      const spoil = (object) => {
+        for (const key of Reflect.ownKeys(object)) {
+          try { if (typeof object[key] === 'function') object[key] = bad } catch {}
+        }
+      }
+      const { Object, Array, Function, Promise, JSON, Reflect, Map, WeakMap, String, Error, Symbol } = globalThis
+      for (const parent of [ctx, ctx.log, ctx.duckdb, ctx.metadata, ctx.datasource, console]) {
+        try { spoil(parent); parent.extra = bad } catch {}
+      }
+      const shared = [Object, Array, Promise, JSON, Map, WeakMap, String, Error]
+      for (const one of shared) { if (one.prototype) spoil(one.prototype); spoil(one) }
+      Function.prototype.call = Function.prototype.apply = Function.prototype.bind = bad
+      spoil(globalThis)
+      return 1
+    }`
+    await runScript(pool, poison)
+    const honest = `export default async (params, ctx) => {
+      ctx.log.info('still', { here: true })
+      const kept = await ctx.metadata.get('key')
+      return { kept, list: [1, 2].map((n) => n + 1), extra: typeof ctx.extra,
+        text: JSON.stringify({ a: [new Map([[1, 2]]).size] }), when: new Date(0) }
+    }`
+    for (let run = 0; run < 2; run += 1) {
+      const ran = await runScript(pool, honest, { call: async () => '"value"' })
+      expect(resultOf(ran)).toEqual({
+        kept: 'value',
+        list: [2, 3],
+        extra: 'undefined',
+        text: '{"a":[1]}',
+        when: '1970-01-01T00:00:00.000Z',
+      })
+      expect(ran.log.map(({ message }) => message)).toEqual(['still {"here":true}'])
+    }
+    expect(await pidOf('shop')).toBe(before)
+  })
+
   it('gives each job a fresh isolate', async () => {
     await open()
     await runScript(pool, body('globalThis.left = 1; Array.prototype.left = 1'))
@@ -58,7 +99,7 @@ describe('reuse', () => {
     await open()
     const before = await pidOf('shop')
     // The stripper's memory is WebAssembly's: it grows with the source and never shrinks.
-    const source = `${'const a: number = 1;\n'.repeat(100_000)}export default () => 1`
+    const source = `${'const a: number = 1;\n'.repeat(200_000)}export default () => 1`
     await runScript(pool, source, { language: 'typescript', limits: { memoryBytes: 2 ** 30 } })
     expect(await pidOf('shop')).not.toBe(before)
   })
@@ -137,7 +178,7 @@ describe('ends', () => {
     await open()
     const pid = await pidOf('shop')
     process.kill(pid, 'SIGKILL')
-    await expect.poll(() => isProcessAlive(pid), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => isProcessAlive(pid)).toBe(false)
     expect(resultOf(await runScript(pool, body('return 1')))).toBe(1)
   })
 
@@ -150,7 +191,7 @@ describe('ends', () => {
     await expect.poll(() => pid).not.toBe(0)
     await pool.stop()
     // Behind walls the process ends a moment after the one that put them up.
-    await expect.poll(() => isProcessAlive(pid), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => isProcessAlive(pid)).toBe(false)
     expect(errorOf(await running).code).toBe('sandbox_crashed')
     await expect(pool.acquire('shop')).rejects.toThrow(SandboxUnavailableError)
   })
@@ -173,11 +214,11 @@ describe('ends', () => {
     )
     let said = ''
     owner.stdout.on('data', (text: Buffer) => (said += text.toString()))
-    await expect.poll(() => said, { timeout: 10_000 }).toContain('busy')
+    await expect.poll(() => said).toContain('busy')
     const pid = Number.parseInt(said, 10)
     expect(isProcessAlive(pid)).toBe(true)
     owner.kill('SIGKILL')
-    await expect.poll(() => isProcessAlive(pid), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => isProcessAlive(pid)).toBe(false)
   })
 
   it('leaves no process behind after 300 jobs', async () => {
@@ -192,7 +233,7 @@ describe('ends', () => {
       expect(pool.stats().busy + pool.stats().idle + pool.stats().fresh).toBeLessThanOrEqual(4)
     }
     await pool.stop()
-    await expect.poll(() => [...pids].filter(isProcessAlive), { timeout: 10_000 }).toEqual([])
+    await expect.poll(() => [...pids].filter(isProcessAlive)).toEqual([])
     expect(pool.stats()).toMatchObject({ busy: 0, idle: 0, fresh: 0 })
   })
 })

@@ -24,6 +24,9 @@ it.each([
   ['new (class A { x = 1; get y() { return 2 } })()', { x: 1 }],
   ['new Proxy({ a: 1 }, {})', { a: 1 }],
   ['[1, [2, [3]]]', [1, [2, [3]]]],
+  ['[new Number(1), new String("x"), new Boolean(false)]', [1, 'x', false]],
+  ['JSON.rawJSON("1.50")', 1.5],
+  ['[{}, Object.create(null), new (class A {})()]', [{}, {}, {}]],
 ])('returns %s', async (expression, expected) => {
   const ran = await runScript(pool, body(`return ${expression}`))
   if (expected === undefined) expect(errorOf(ran).message).toContain('result.toJSON is a function')
@@ -50,6 +53,27 @@ it.each([
     'result.list[0] is part of a cycle',
   ],
   ['{ a: { toJSON() { return { b: () => 1 } } } }', 'result.a.b is a function'],
+  ['{ a: [{ get b() { throw new Error("trap") } }] }', 'result.a[0].b cannot be read: trap'],
+  ['{ a: { toJSON() { throw "no" } } }', 'result.a cannot be read: no'],
+  ['[new Proxy({}, { ownKeys() { throw { message: 1 } } })]', 'result[0] cannot be read'],
+  ['{ a: Proxy.revocable({}, {}) }', 'result.a.revoke is a function'],
+  [
+    '(() => { const r = Proxy.revocable({}, {}); r.revoke(); return { a: r.proxy } })()',
+    'result.a cannot be read: Cannot perform',
+  ],
+  ['[Object(1n)]', 'result[0] is an object around a BigInt'],
+  ['[Object(Symbol("x"))]', 'result[0] is an object around a Symbol'],
+  ['{ n: new Number(NaN) }', 'result.n is NaN'],
+  ['{ n: JSON.rawJSON("1e400") }', 'result.n is Infinity'],
+  ['{ n: [1].values() }', 'result.n is an Array Iterator'],
+  ['{ n: new Map().keys() }', 'result.n is a Map Iterator'],
+  ['{ n: new Intl.NumberFormat("de") }', 'result.n is an Intl.NumberFormat'],
+  ['{ n: new ArrayBuffer(8) }', 'result.n is an ArrayBuffer'],
+  [
+    '{ n: Object.defineProperty(new Map([[1, 2]]), Symbol.toStringTag, { value: "Object" }) }',
+    'result.n is a collection',
+  ],
+  ['{ n: Object.setPrototypeOf(new Set([1]), null) }', 'result.n is a collection'],
   [
     '(() => { let a = {}; for (let i = 0; i < 1e5; i++) a = { a }; return a })()',
     'nested more than 1000 levels deep',

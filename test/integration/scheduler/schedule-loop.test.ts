@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { ScheduleLoop } from '../../../src/core/scheduler/schedule-loop.ts'
+import { getSchedule, nextOccurrencesOf } from '../../../src/core/schedules/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { insertAnalysis } from '../../support/queue.ts'
 import { insertSchedule, readOccurrences, readSchedule } from '../../support/schedules.ts'
@@ -19,7 +20,7 @@ afterEach(async () => {
 
 const pool = () => core.context.database.pool
 function start(): void {
-  const loop = new ScheduleLoop(core.context)
+  const loop = new ScheduleLoop(core.context, { scheduleIds: [], wake: () => undefined })
   loops.push(loop)
   loop.start()
 }
@@ -72,6 +73,25 @@ it('tries one by one when a batch is refused, and sets the bad one aside', async
   })
   expect(rule_error).toContain('refused')
   await pool().query('alter table analysis_jobs drop constraint refused')
+})
+
+it('goes on whatever somebody has set the next run to', async () => {
+  const analysisId = await insertAnalysis(pool())
+  const add = (next_run_at: string) => insertSchedule(pool(), analysisId, { next_run_at })
+  const never = await add('infinity')
+  const computed = await Promise.all(['-infinity', '0044-03-15 BC', '4713-01-01 BC'].map(add))
+  start()
+  await waitUntil('all others are planned', async () => {
+    const schedules = await Promise.all(computed.map((id) => readSchedule(pool(), id)))
+    return schedules.every(({ next_run_at: next }) => next !== null && Date.parse(next) > 0)
+  })
+  await fired(await add('2026-01-01T00:00:00Z'), 1)
+  expect(await readSchedule(pool(), never)).toMatchObject({ next_run_at: 'infinity' })
+  const { context } = core
+  const schedule = await getSchedule(context, { reference: never })
+  expect(nextOccurrencesOf(schedule, 5)).toEqual([])
+  const { rows } = await pool().query('select from analysis_schedules where rule_error is not null')
+  expect(rows).toEqual([])
 })
 
 it('computes anew what older zone data gave', async () => {

@@ -59,6 +59,14 @@ describe.skipIf(!isPossible)('what systemd is told', () => {
     ])
   })
 
+  test('one thing after the other, also when nobody waits', async () => {
+    const notifier = new SystemdNotifier({ notifySocket, watchdogMs: undefined }, silentLogger)
+    const texts = Array.from({ length: 20 }, (_, index) => `${index} running jobs`)
+    await Promise.all(texts.map((text) => notifier.status(text)))
+    await waitUntil('all have arrived', () => lines.length === texts.length)
+    expect(lines).toEqual(texts.map((text) => `STATUS=${text}`))
+  })
+
   test('that it is alive, for as long as it is', async () => {
     const notifier = new SystemdNotifier({ notifySocket, watchdogMs: 20 }, silentLogger)
     let isAlive = true

@@ -353,3 +353,18 @@ describe('a schedule whose runs fail', () => {
     expect((await history(id)).at(-1)).toBe('04T06:00 fired pending')
   })
 })
+
+it('forgets what became of a schedule with the schedule', async () => {
+  const id = await add()
+  await fireAt('2027-01-01T06:00:01Z')
+  const left = async () =>
+    (
+      await pool().query(
+        `select (select count(*) from analysis_schedule_occurrences)::integer as occurrences,
+           (select count(*) from analysis_schedule_runs)::integer as runs`,
+      )
+    ).rows[0]
+  expect(await left()).toEqual({ occurrences: 1, runs: 1 })
+  await pool().query('delete from analysis_schedules where id = $1', [id])
+  expect(await left()).toEqual({ occurrences: 0, runs: 0 })
+})

@@ -16,23 +16,38 @@ const years = [2011, 2016, 2018, 2020, 2023, 2024, 2026, 2027]
 /** One zone for each way in which zones change in these years, with its changes. */
 const changingZones = collectChanges()
 
-function collectChanges(): { readonly zone: string; readonly atMs: number }[] {
+interface Change {
+  readonly zone: string
+  readonly atMs: number
+  /** A gap that ends on another day than it begins, as at 23:30 in Pyongyang in 2018. */
+  readonly endsNextDay: boolean
+}
+
+function collectChanges(): Change[] {
   const seen = new Set<string>()
   return Intl.supportedValuesOf('timeZone').flatMap((name) => {
     const zone = zoneOffsets(name)
     return years.flatMap((year) => {
-      const changes: { readonly zone: string; readonly atMs: number }[] = []
+      const changes: Change[] = []
       let { endMs, offsetMs } = zone.spanAt(Date.UTC(year, 0))
       while (endMs < Date.UTC(year + 1, 0)) {
         const next = zone.spanAt(endMs)
         const key = `${endMs} ${offsetMs} ${next.offsetMs}`
-        if (!seen.has(key) && next.offsetMs !== offsetMs) changes.push({ zone: name, atMs: endMs })
+        if (!seen.has(key) && next.offsetMs !== offsetMs) {
+          const isGap = next.offsetMs > offsetMs
+          const endsNextDay = isGap && dayOf(endMs + offsetMs) !== dayOf(endMs + next.offsetMs)
+          changes.push({ zone: name, atMs: endMs, endsNextDay })
+        }
         seen.add(key)
         ;({ endMs, offsetMs } = next)
       }
       return changes
     })
   })
+}
+
+function dayOf(localMs: number): number {
+  return Math.floor(localMs / (24 * hourMs))
 }
 
 const number = (min: number, max: number) => fc.integer({ min, max })
@@ -92,7 +107,8 @@ describe('occurrences around zone changes', () => {
     fc.assert(
       fc.property(
         fc.oneof(rules, rulesWithSeconds).filter(isReadable),
-        changes,
+        // Of a fixed time inside such a gap croner forgets the run; vixie cron, below, has it.
+        changes.filter(({ endsNextDay }) => !endsNextDay),
         near,
         (rule, { zone, atMs }, minutesAway) => {
           const from = atMs + minutesAway * 60_000

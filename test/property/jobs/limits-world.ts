@@ -14,7 +14,7 @@ import {
   rescueJobs,
   withdrawSlotRequest,
 } from '../../../src/core/jobs/index.ts'
-import { addExecutor, declareLimit, insertJob } from '../../support/queue.ts'
+import { addExecutor, declareLimit, insertJob, queueDifferences } from '../../support/queue.ts'
 import { checkLimits, checkNobodyWaitsInVain, checkStates } from './limits-checks.ts'
 import { type Row, isLimited, readRows } from './limits-rows.ts'
 import type { Step } from './limits-steps.ts'
@@ -203,6 +203,7 @@ export class World {
   async check(action: Step): Promise<void> {
     const rows = await readRows(this.pool)
     checkStates(rows, this.held)
+    expect(await queueDifferences(this.context)).toEqual([])
     // A limit that is set over what runs already is kept by letting nothing more start.
     if (!action.kind.startsWith('limit')) checkLimits(this.before, rows)
   }

@@ -14,7 +14,14 @@ import {
   rescueJobs,
 } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { addExecutor, finishJob, holding, insertAnalysis, insertJob } from '../../support/queue.ts'
+import {
+  addExecutor,
+  finishJob,
+  holding,
+  insertAnalysis,
+  insertJob,
+  queueDifferences,
+} from '../../support/queue.ts'
 
 let test: TestContext
 let analysisId: string
@@ -167,6 +174,7 @@ class Queue {
   async check(): Promise<void> {
     const rows = await allRows()
     expect(rows).toHaveLength(this.jobs.length)
+    expect(await queueDifferences(test.context)).toEqual([])
     for (const row of rows) {
       const isFinal = ['completed', 'failed', 'cancelled'].includes(row.status)
       const ended = row.outcomes.length

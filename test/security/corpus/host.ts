@@ -45,6 +45,47 @@ export const hostCases: readonly Case[] = [
     return /dist|processes|node:|isolated-vm/.test(texts.join())`,
     { result: false },
   ),
+  run(
+    'Function of the iterator of a stream',
+    `const iterator = ctx.datasource.shop.stream('select 1')[Symbol.asyncIterator]()
+    const { constructor } = Object.getPrototypeOf(Object.getPrototypeOf(iterator)).constructor
+    return (await constructor('yield typeof process + typeof require')().next()).value`,
+    { result: 'undefinedundefined' },
+  ),
+  run(
+    'Function of the promise of a call',
+    `const asked = ctx.metadata.get('x')
+    const made = asked.constructor.constructor('return typeof process + typeof require')()
+    await asked
+    return made`,
+    { result: 'undefinedundefined' },
+  ),
+  run(
+    'Function of the error of a call',
+    `try { await ctx.duckdb.query('nonsense') } catch (error) {
+      return [error.constructor === Error, error.constructor.constructor('return typeof process')()]
+    }`,
+    { result: [true, 'undefined'] },
+  ),
+  run(
+    'the bridge as caller of a conversion',
+    `let seen = null
+    const value = { [Symbol.toPrimitive]: Function('see', 'return function f() { see(f.caller); return 5 }')((caller) => (seen = caller)) }
+    try { await ctx.sleep(value) } catch {}
+    ctx.progress(value)
+    return seen`,
+    { result: null },
+  ),
+  run(
+    'the bridge in logged stacks',
+    `const bridge = /<kiln>/
+    try { ctx.progress(NaN) } catch (error) { ctx.log(error) }
+    let names = []
+    Error.prepareStackTrace = (_error, sites) => (names = sites.map((site) => typeof site.getFunction()))
+    new Error('x').stack
+    return [names.every((name) => name === 'undefined'), bridge.test(String(ctx.log))]`,
+    { result: [true, false] },
+  ),
   script('static import', `import fs from 'node:fs'\nexport default () => fs`, {
     code: 'definition_error',
   }),

@@ -1,6 +1,9 @@
 import { type Case, run } from './case.ts'
 
 const grown = { code: ['memory_limit', 'timeout', 'script_error'] } as const
+const busy = { code: ['memory_limit', 'timeout'] } as const
+/** Ends at the limit and nowhere else, soon enough for any machine. */
+const full = { code: 'memory_limit' } as const
 const absent = { code: 'script_error' } as const
 const stuck = { code: ['timeout', 'cpu_limit', 'memory_limit'] } as const
 
@@ -8,7 +11,25 @@ const stuck = { code: ['timeout', 'cpu_limit', 'memory_limit'] } as const
 export const memoryCases: readonly Case[] = [
   run('arrays', 'const all = []; for (;;) all.push(new Array(1e6).fill(1.5))', grown),
   run('objects', 'const all = []; for (let i = 0; ; i++) all.push({ ["k" + i]: i })', grown),
-  run('text', 'let text = "x"; for (;;) text += text.slice(1) + text', grown),
+  run('text', 'let text = "x"; for (;;) text += text.slice(1) + text', full),
+  run('text, twice as long each time', 'let text = "x"; for (;;) text += text', full),
+  run('one long text', 'return "x".repeat(2 ** 29 - 100).toUpperCase().length', busy),
+  run('a text of nothing but separators', 'return new Array(2 ** 29).join("x")', full),
+  run('text that matches', 'return "ab".repeat(2 ** 26).match(/a/g).length', busy),
+  run('text read as JSON', 'return JSON.parse("[" + "0,".repeat(5e7) + "0]").length', busy),
+  // V8 refuses to compile what it has no room for.
+  run('text that becomes code', 'return eval("[" + "{a:1},".repeat(5e6) + "]").length', grown),
+  run('one huge integer', 'return (1n << 2n ** 30n) > 0n', full),
+  run('one huge array', 'return new Float64Array(2 ** 31).length', full),
+  run(
+    'slices of buffers',
+    'const b = new ArrayBuffer(1e7), a = []; for (;;) a.push(b.slice(0))',
+    full,
+  ),
+  run('symbols that stay', 'for (let i = 0; ; i++) Symbol.for("x".repeat(1e5) + i)', grown),
+  run('promises that call themselves', 'const f = async () => 1 + await f(); return f()', {
+    code: ['script_error', 'memory_limit', 'timeout'],
+  }),
   run(
     'flat text',
     'const all = []; for (let i = 0; ; i++) all.push((i + "x".repeat(1e6)).toUpperCase())',
@@ -27,6 +48,12 @@ export const memoryCases: readonly Case[] = [
   ),
   run('a shared buffer', 'return typeof SharedArrayBuffer', { result: 'undefined' }),
   run('memory of WebAssembly', 'return typeof WebAssembly', { result: 'undefined' }),
+  run('characters of one text', 'return "ab".repeat(1e8).split("").length', full),
+  run(
+    'arguments of calls that wait',
+    'const s = "x".repeat(15e6); await Promise.all(Array.from({ length: 100 }, () => ctx.metadata.set("k", s + 1).catch(() => 1))); return 1',
+    grown,
+  ),
   run('a map', 'const map = new Map(); for (let i = 0; ; i++) map.set(i, { i })', grown),
   run('closures', 'let f = () => 1; for (;;) { const g = f; f = () => g; }', grown),
   run(
@@ -111,6 +138,23 @@ export const floodCases: readonly Case[] = [
     'return (await Promise.all(Array.from({ length: 1000 }, (_, i) => ctx.metadata.get("k" + i)))).length',
     {
       result: 1000,
+    },
+  ),
+  run(
+    'calls that double',
+    'const f = () => { ctx.metadata.get("x").then(f, f); ctx.metadata.get("y").then(f, f) }; f(); await new Promise(() => {})',
+    stuck,
+  ),
+  run(
+    'streams',
+    'const streams = Array.from({ length: 200 }, () => ctx.datasource.shop.stream("select generate_series(1, 9) as a", [], 1)[Symbol.asyncIterator]()); return (await Promise.all(streams.map((one) => one.next().then(() => 1, () => 0)))).length',
+    { result: 200 },
+  ),
+  run(
+    'sleeps',
+    'return (await Promise.all(Array.from({ length: 5000 }, () => ctx.sleep(1)))).length',
+    {
+      result: 5000,
     },
   ),
   run('keys of metadata', 'for (let i = 0; i < 2000; i++) await ctx.metadata.set("key" + i, i)', {

@@ -109,7 +109,7 @@ describe.runIf(process.platform === 'linux')('a DuckDB process of a job', () => 
       ])
       return rows.length > 0
     }
-    await expect.poll(look, { timeout: 20_000 }).toBe(true)
+    await expect.poll(look).toBe(true)
     for (const pid of descendantsOf(process.pid)) {
       const maps = readFileSync(`/proc/${pid}/maps`, 'utf8')
       if (!maps.includes('libduckdb')) continue

@@ -1,57 +1,49 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SandboxPool } from '../../../src/core/sandbox/index.ts'
 import { encodeFrame, frameKinds } from '../../../src/core/sandbox/frames.ts'
-import {
-  body,
-  errorOf,
-  isProcessAlive,
-  openPool,
-  runScript,
-} from '../../integration/sandbox/fixture.ts'
+import { errorOf, isProcessAlive, openPool, runScript } from '../../integration/sandbox/fixture.ts'
 
 let folder: string
 let pool: SandboxPool
 
-beforeEach(() => {
+/**
+ * A process in place of the sandbox, as if a script had taken it over: it runs the source of the job
+ * where the sandbox would have none of it.
+ */
+const fake = `import { readSync, writeSync } from 'node:fs'
+  const frame = (kind, id, text, length) => {
+    const bytes = Buffer.from(text)
+    const head = Buffer.alloc(9)
+    head.writeUInt32LE(length ?? bytes.length + 5, 0)
+    head.writeUInt8(kind, 4)
+    head.writeUInt32LE(id, 5)
+    return Buffer.concat([head, bytes])
+  }
+  const send = (bytes) => { for (let at = 0; at < bytes.length; ) at += writeSync(4, bytes, at) }
+  const k = ${JSON.stringify(frameKinds)}
+  send(frame(k.ready, 0, ''))
+  const request = Buffer.alloc(1 << 20)
+  for (;;) {
+    if (readSync(3, request) === 0) break
+    const id = request.readUInt32LE(5)
+    const { script } = JSON.parse(request.toString('utf8', 9, 4 + request.readUInt32LE(0)))
+    new Function('k', 'id', 'frame', 'send', 'writeSync', script.source)(k, id, frame, send, writeSync)
+  }`
+
+beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'kiln-sandbox-'))
+  const entryPath = path.join(folder, 'fake.mjs')
+  writeFileSync(entryPath, fake)
+  pool = openPool({ entryPath, size: 1 })
+  await pool.start()
 })
-afterEach(async () => {
+afterAll(async () => {
   await pool.stop()
   rmSync(folder, { recursive: true })
 })
-
-/** A process in place of the sandbox, as if a script had taken it over: answers each request with `frames`. */
-async function openFake(frames: string): Promise<void> {
-  const entryPath = path.join(folder, 'fake.mjs')
-  writeFileSync(
-    entryPath,
-    `import { readSync, writeSync } from 'node:fs'
-    const frame = (kind, id, text, length) => {
-      const bytes = Buffer.from(text)
-      const head = Buffer.alloc(9)
-      head.writeUInt32LE(length ?? bytes.length + 5, 0)
-      head.writeUInt8(kind, 4)
-      head.writeUInt32LE(id, 5)
-      return Buffer.concat([head, bytes])
-    }
-    const send = (bytes) => { for (let at = 0; at < bytes.length; ) at += writeSync(4, bytes, at) }
-    send(frame(${frameKinds.ready}, 0, ''))
-    const request = Buffer.alloc(1 << 20)
-    for (;;) {
-      if (readSync(3, request) === 0) break
-      const id = request.readUInt32LE(5)
-      const job = JSON.parse(request.toString('utf8', 9, 4 + request.readUInt32LE(0)))
-      ${frames}
-    }`,
-  )
-  pool = openPool({ entryPath, size: 1 })
-  await pool.start()
-}
-
-const kinds = JSON.stringify(frameKinds)
 
 describe('a process that was taken over', () => {
   it.each([
@@ -90,28 +82,26 @@ describe('a process that was taken over', () => {
     ['progress that is no fraction', `send(frame(k.progress, 0, '[1e9]'))`],
     ['deep JSON', `send(frame(k.log, 0, '['.repeat(5e6)))`],
   ])('is ended when it sends %s', async (_name, frames) => {
-    await openFake(`const k = ${kinds}; ${frames}`)
     let pid = 0
-    const ran = await runScript(pool, body('return 1'), {
+    const ran = await runScript(pool, frames, {
       call: () => new Promise(() => undefined),
       onStarted: (sandbox) => (pid = sandbox.pid),
     })
     expect(errorOf(ran).code).toBe('sandbox_crashed')
     // Behind walls the process ends a moment after the one that put them up.
-    await expect.poll(() => isProcessAlive(pid), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => isProcessAlive(pid)).toBe(false)
   })
 
   it('has its first end count, and nothing after it', async () => {
-    await openFake(`const k = ${kinds}
-      send(Buffer.concat([frame(k.done, id, '1'), frame(k.done, id, '2'), frame(k.failed, id, '{}')]))`)
-    const ran = await runScript(pool, body(''))
+    const ends = `[frame(k.done, id, '1'), frame(k.done, id, '2'), frame(k.failed, id, '{}')]`
+    const ran = await runScript(pool, `send(Buffer.concat(${ends}))`)
     expect(ran.outcome).toMatchObject({ status: 'completed', resultText: '1' })
   })
 
   it('cannot choose an error code that no call has had', async () => {
-    await openFake(`const k = ${kinds}
-      send(frame(k.failed, id, JSON.stringify({ code: 'datasource_error', name: 5, message: 'm\\0', line: -1, column: '1', stack: null, extra: 1 })))`)
-    expect(errorOf(await runScript(pool, body('')))).toEqual({
+    const failure = `{ code: 'datasource_error', name: 5, message: 'm\\0', line: -1, column: '1', stack: null, extra: 1 }`
+    const ran = await runScript(pool, `send(frame(k.failed, id, JSON.stringify(${failure})))`)
+    expect(errorOf(ran)).toEqual({
       code: 'script_error',
       name: '',
       message: 'm\u2400',
@@ -122,33 +112,35 @@ describe('a process that was taken over', () => {
   })
 
   it('gets its log cut at the limits', async () => {
-    await openFake(`const k = ${kinds}
-      const lines = JSON.stringify(Array.from({ length: 1000 }, () => [1, 'x'.repeat(20000)]))
+    const ran = await runScript(
+      pool,
+      `const lines = JSON.stringify(Array.from({ length: 1000 }, () => [1, 'x'.repeat(20000)]))
       for (let i = 0; i < 3; i++) send(frame(k.log, 0, lines))
-      send(frame(k.done, id, '1'))`)
-    const ran = await runScript(pool, body(''), { limits: { logLines: 100, logBytes: 100_000 } })
+      send(frame(k.done, id, '1'))`,
+      { limits: { logLines: 100, logBytes: 100_000 } },
+    )
     const bytes = ran.log.reduce((sum, { message }) => sum + message.length, 0)
     expect(ran.log.length).toBeLessThanOrEqual(101)
     expect(bytes).toBeLessThanOrEqual(101_024)
   })
 
   it('is ended when it never answers', async () => {
-    await openFake('')
-    const ran = await runScript(pool, body(''), { limits: { timeoutMs: 100 } })
+    const ran = await runScript(pool, '', { limits: { timeoutMs: 100 } })
     expect(errorOf(ran)).toMatchObject({ code: 'timeout' })
   })
 
   it('may write to its outputs for ever', async () => {
-    await openFake(`for (let i = 0; i < 200; i++) { writeSync(1, 'x'.repeat(65536)); writeSync(2, 'y'.repeat(65536)) }
-      send(frame(${frameKinds.done}, id, '1'))`)
-    expect((await runScript(pool, body(''))).outcome.status).toBe('completed')
+    const ran = await runScript(
+      pool,
+      `for (let i = 0; i < 200; i++) { writeSync(1, 'x'.repeat(65536)); writeSync(2, 'y'.repeat(65536)) }
+      send(frame(k.done, id, '1'))`,
+    )
+    expect(ran.outcome.status).toBe('completed')
   })
 
   it('may send a frame byte by byte', async () => {
-    await openFake(
-      `for (const byte of frame(${frameKinds.done}, id, '"é"')) send(Buffer.from([byte]))`,
-    )
-    expect((await runScript(pool, body(''))).outcome).toMatchObject({ resultText: '"é"' })
+    const text = `for (const byte of frame(k.done, id, '"é"')) send(Buffer.from([byte]))`
+    expect((await runScript(pool, text)).outcome).toMatchObject({ resultText: '"é"' })
   })
 })
 

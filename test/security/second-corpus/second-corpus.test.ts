@@ -85,7 +85,7 @@ beforeAll(async () => {
   const byId = new Map(rows.map((row) => [row.id, row]))
   for (const [name, id] of ids) jobs.set(name, byId.get(id) as Row)
   honest.push(...honestIds.map((id) => byId.get(id) as Row))
-}, 300_000)
+}, 660_000)
 
 afterAll(async () => {
   await query(test.database.connectionString, `drop owned by ${reader}; drop role ${reader}`)
@@ -148,7 +148,7 @@ async function runExecutor(): Promise<KilnResult> {
         CANARY_SECRET: canary,
         ANALYSIS_DATA_DIR: test.context.settings.dataDir,
         ANALYSIS_FILE_ROOTS: outside.path,
-        ANALYSIS_SANDBOX_TIMEOUT_SECONDS: '2',
+        ANALYSIS_SANDBOX_TIMEOUT_SECONDS: '20',
         ANALYSIS_SANDBOX_MEMORY_LIMIT: '64MB',
         ANALYSIS_JOB_TIMEOUT_SECONDS: '20',
         QUERY_TIMEOUT: '2',

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   nextOccurrence,
@@ -7,6 +9,11 @@ import {
 } from '../../../src/core/cron/index.ts'
 import { cronCases } from './cron-cases.ts'
 
+const debianCases = readFileSync(path.join(import.meta.dirname, 'debian-cron.txt'), 'utf8')
+  .split('\n')
+  .filter((line) => line !== '' && !line.startsWith('#'))
+  .map((line) => line.split(' | '))
+
 const instant = (text: string): string => new Date(text).toISOString()
 
 describe('the next occurrence', () => {
@@ -15,6 +22,17 @@ describe('the next occurrence', () => {
       .take(expected.length)
       .map(({ atMs }) => new Date(atMs).toISOString())
     expect(found.toArray()).toEqual(expected.map(instant))
+  })
+
+  it('is that of Debian cron around changes of zones', () => {
+    expect(debianCases.length).toBeGreaterThan(300)
+    const found = debianCases.map(([rule = '', zone = '', after = '', expected = '']) => {
+      const occurrences = occurrencesAfter(parseRule(rule), zoneOffsets(zone), Date.parse(after))
+        .take(expected.split(' ').length)
+        .map(({ atMs }) => `${new Date(atMs).toISOString().slice(0, 16)}Z`)
+      return [rule, zone, after, occurrences.toArray().join(' ')]
+    })
+    expect(found).toEqual(debianCases)
   })
 
   it('is the same asked from one occurrence, and from any instant before it', () => {

@@ -16,6 +16,18 @@ test.each(pages)('%s names only files that exist', (page) => {
   expect([...linked, ...named].filter((target) => !existsSync(target))).toEqual([])
 })
 
+test('docs/architecture.md names each module of core, and files that exist', () => {
+  const page = readFileSync('docs/architecture.md', 'utf8')
+  const table = /\| in `src\/core` \|[^]*?\n\n/.exec(page)?.[0] ?? ''
+  const rows = table.split('\n').map((row) => row.split('|')[1] ?? '')
+  const named = rows.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name))
+  const modules = globSync('src/core/*/').map((folder) => path.basename(folder))
+  expect(named.toSorted()).toEqual(modules.toSorted())
+  const files = [...page.matchAll(/`([a-z-]+\/[\w/.-]+\.ts)`/g)].map(([, file = '']) => file)
+  const missing = files.filter((file) => !existsSync(file) && !existsSync(`src/core/${file}`))
+  expect(missing).toEqual([])
+})
+
 test('the index of docs/ links every page', () => {
   const index = readFileSync('docs/README.md', 'utf8')
   const missing = globSync('docs/*.md')

@@ -5,6 +5,11 @@ import { capturePrimordials } from '../../../src/core/sandbox/process/guest/prim
 const codes = new WeakMap<object, string>()
 const encode = makeEncoder(capturePrimordials(globalThis), {
   mark: (error, code) => void codes.set(error, code),
+  isMarked: (error) => codes.has(error as object),
+  readText: (value, field) => {
+    const text = (value as Record<string, unknown>)[field]
+    return typeof text === 'string' ? text : ''
+  },
 })
 
 function refused(value: unknown, maxChars = 1000): [code: string | undefined, message: string] {

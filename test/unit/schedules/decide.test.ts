@@ -17,9 +17,6 @@ const hourly: DueSchedule = {
   catchUpWindowMs: 86_400_000,
   jitterMs: 0,
   pauseAfterFailures: null,
-  resumedAt: null,
-  revision: 1,
-  parametersText: '{}',
 }
 
 function decideAt(

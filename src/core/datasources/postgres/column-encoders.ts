@@ -62,12 +62,16 @@ function convert(column: string, format: (text: string) => string): Encode {
   }
 }
 
+const largest = 2n ** 53n
+
+const isExact = (text: string): boolean => BigInt(text) <= largest && BigInt(text) >= -largest
+
 /** Up to 15 digits are below 2^53 whatever they are, so most values are only copied. */
 function integerEncoder(column: string): Encode {
   return (out, bytes, start, end) => {
     if (end - start > 15) {
       const text = bytes.toString('latin1', start, end)
-      if (!Number.isSafeInteger(Number(text))) {
+      if (!isExact(text)) {
         throw refusal(`column ${JSON.stringify(column)} has ${text}, beyond 2^53: cast it to text`)
       }
     }

@@ -14,10 +14,18 @@ const cancelTimeoutMs = 800
 /** One authenticated connection. */
 export interface Link {
   readonly wire: Wire
+  /** Nothing bounds what a statement spills to the server's disk, and this role may change that. */
+  readonly mayFillDisk: boolean
   /** Asks the server to stop what runs, then closes the connection; resolves when that is done. */
   cancel(): Promise<void>
   /** Closes the connection in good order. */
   end(): void
+}
+
+/** A setting of the session, as the server tells it by itself. */
+interface ParameterStatus {
+  readonly parameterName: string
+  readonly parameterValue: string
 }
 
 /** The parts of pg's client that stand behind its public face. */
@@ -28,6 +36,7 @@ interface ClientInside {
     connect(portOrPath: number | string, host?: string): void
     requestSsl(): void
     on(event: string, listener: (error?: Error) => void): void
+    on(event: 'parameterStatus', listener: (status: ParameterStatus) => void): void
   }
   readonly processID: number
   readonly secretKey: number
@@ -42,15 +51,23 @@ export async function connect(options: PostgresDatasourceOptions): Promise<Link>
   const client = newClient(options)
   // A connection lost later is reported by the socket; pg's own event would end the process.
   client.on('error', () => undefined)
+  const inside = client as unknown as ClientInside
+  let isSuperuser = false
+  inside.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+    if (parameterName === 'is_superuser') isSuperuser = parameterValue === 'on'
+  })
+  let mayFillDisk: boolean
   try {
     await client.connect()
+    // Only a superuser may set the limit; others have what the operator has given to their role.
+    mayFillDisk = isSuperuser && (await hasNoTempLimit(client))
   } catch (error) {
     throw unavailable(options, client, error)
   }
-  const inside = client as unknown as ClientInside
   const wire = new Wire(inside.connection.stream, maxMessageBytes)
   return {
     wire,
+    mayFillDisk,
     cancel: async () => {
       await sendCancel(options, inside).catch(() => undefined)
       wire.fail(new KilnError('DATASOURCE_ERROR', 'the query was cancelled'))
@@ -61,6 +78,13 @@ export async function connect(options: PostgresDatasourceOptions): Promise<Link>
       wire.fail(new KilnError('DATASOURCE_ERROR', 'the datasource is closed'))
     },
   }
+}
+
+async function hasNoTempLimit(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ limit: string }>(
+    `select current_setting('temp_file_limit') as limit`,
+  )
+  return rows[0]?.limit === '-1'
 }
 
 function newClient(options: PostgresDatasourceOptions): pg.Client {

@@ -14,6 +14,12 @@ export interface Described {
 }
 
 /**
+ * What a statement of a superuser may spill to the server's disk; a sort without end fills a disk of
+ * 500 GB within some minutes.
+ */
+const tempFileLimit = '2GB'
+
+/**
  * One connection, used by one call at a time. Every call runs in a READ ONLY transaction of its
  * own that ends in a rollback, under settings that are made anew, so that nothing a statement did
  * to the session reaches the next.
@@ -74,6 +80,7 @@ export class Session {
       "set local bytea_output = 'hex'",
       'set local extra_float_digits = 1',
       'set local standard_conforming_strings = on',
+      ...(this.#link.mayFillDisk ? [`set local temp_file_limit = '${tempFileLimit}'`] : []),
     ].join('; ')
     let answers = 0
     let described: Described = { parameters: [], fields: [] }

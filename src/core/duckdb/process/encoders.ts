@@ -49,7 +49,7 @@ function quoteText(text: string): string {
 }
 
 const infinity = 9_223_372_036_854_775_807n
-const largest = BigInt(Number.MAX_SAFE_INTEGER)
+const largest = 2n ** 53n
 
 /** The encoder of a type; docs/datasources.md lists what becomes what. */
 export function encoderFor(type: DuckDBType, context: EncoderContext): Encode {

@@ -2,8 +2,10 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { DuckdbRowOptions } from '../contract.ts'
 import { defaultMaxRowBytes } from '../limits.ts'
 import type { Operation, Setup, Statement } from '../protocol.ts'
-import { describeTable, exportTable, listTables } from './catalog.ts'
+import { describeTable, listTables } from './catalog.ts'
 import { databaseSizes } from './database-sizes.ts'
+import { Exports } from './exports.ts'
+import { fingerprint } from './fingerprint.ts'
 import { JobTransaction, findMarker } from './job-transaction.ts'
 import { type LoadPlace, loadQuery } from './load-query.ts'
 import { Loads } from './loads.ts'
@@ -30,7 +32,7 @@ interface OpenStream {
 /** The instance of one job and everything that is open on it. */
 export class Host {
   readonly #opened: Opened
-  readonly #folder: string
+  readonly #exports: Exports
   readonly #place: LoadPlace
   /** Of a job that writes its project's database. */
   readonly #transaction: JobTransaction | undefined
@@ -39,10 +41,13 @@ export class Host {
   readonly #loads: Loads
   readonly #turns = new Map<number, Turn>()
 
-  constructor(opened: Opened, { folder, project }: Pick<Setup, 'folder' | 'project'>) {
+  constructor(
+    opened: Opened,
+    { folder, project, maxExportBytes }: Pick<Setup, 'folder' | 'project' | 'maxExportBytes'>,
+  ) {
     const isWriter = project?.use === 'write'
     this.#opened = opened
-    this.#folder = folder
+    this.#exports = new Exports(folder, maxExportBytes)
     this.#place = isWriter
       ? { database: 'project', transaction: partOfTransaction }
       : { database: 'memory', transaction: ownTransaction }
@@ -96,11 +101,11 @@ export class Host {
       case 'describe':
         return { value: await this.#main(turn, (c) => describeTable(c, operation.table)) }
       case 'export':
-        return {
-          value: await this.#main(turn, (c) => exportTable(c, this.#folder, operation)),
-        }
+        return { value: await this.#main(turn, (c) => this.#exports.write(c, operation)) }
       case 'sizes':
         return { value: await this.#main(turn, databaseSizes) }
+      case 'fingerprint':
+        return { value: await this.#main(turn, fingerprint) }
       case 'prepareCommit':
         return {
           value: await this.#main(turn, (c) => this.#writer.prepare(c, operation.marker)),

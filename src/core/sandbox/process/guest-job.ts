@@ -1,9 +1,10 @@
 import { formatDuration, formatSize } from '../../units/index.ts'
-import type { SandboxError } from '../contract.ts'
+import { type SandboxError, calledNames } from '../contract.ts'
 import { frameKinds } from '../frames.ts'
 import type { Channel } from './channel.ts'
 import { CompileError, compileScript } from './compile-script.ts'
 import { explainImport, importError } from './explain-import.ts'
+import { entries } from './guest/entries.ts'
 import { posts } from './guest/posts.ts'
 import type { GuestRealm } from './guest-realm.ts'
 import type { RealmStock } from './realm-stock.ts'
@@ -43,30 +44,33 @@ export class GuestJob {
       const realm = this.stock.take(limits.memoryBytes)
       this.realm = realm
       realm.onPost = this.post
-      realm.call('limitLog', [limits.logLines, limits.logBytes], this.time.entryMs())
+      const log = [limits.logLines, limits.logBytes]
+      realm.enter(entries.begin, [realm.post, ...log], this.time.entryMs())
       const { module, language } = compileScript(realm.isolate, script)
       realm.link(module, (specifier) => {
         throw new CompileError(importError(script.source, specifier))
       })
-      if (!realm.define(module, () => this.time.entryMs())) return
+      const exported = realm.evaluate(module, this.time.entryMs())
       if (this.request.kind === 'inspect') {
-        realm.call('inspect', [language, limits.definitionBytes], this.time.entryMs())
-      } else this.run(realm)
+        const given = [exported, language, limits.definitionBytes]
+        realm.enter(entries.inspect, given, this.time.entryMs())
+      } else this.run(realm, exported)
     })
   }
 
-  private run(realm: GuestRealm): void {
+  private run(realm: GuestRealm, exported: unknown): void {
     const { contextText, parametersText, limits, optionsOf } = this.request
     const stopAt = Date.now() + stopAfterMs(limits.timeoutMs)
-    const given = [contextText, parametersText, stopAt, limits.resultBytes]
-    if (optionsOf === undefined) realm.call('run', given, this.time.entryMs())
-    else realm.call('choose', [...given, optionsOf], this.time.entryMs())
+    const given = [exported, contextText, parametersText, stopAt, limits.resultBytes]
+    if (optionsOf === undefined) realm.enter(entries.run, given, this.time.entryMs())
+    else realm.enter(entries.choose, [...given, optionsOf], this.time.entryMs())
   }
 
   /** A reply of the executor, or the end of a sleep. */
   deliver(id: number, isReply: boolean, text: string): void {
     this.waitingFor.delete(id)
-    this.enter(() => this.realm?.call('deliver', [id, isReply, text], this.time.entryMs()))
+    const given = [id, isReply, text]
+    this.enter(() => this.realm?.enter(entries.deliver, given, this.time.entryMs()))
   }
 
   /** What the bridge in the isolate says; called while the script runs. */
@@ -147,6 +151,10 @@ export class GuestJob {
     if (error.name === 'RangeError' && error.message === 'Array buffer allocation failed') {
       return { ...error, code: 'memory_limit', name: '', message: this.outOfMemory().message }
     }
+    if (error.name === 'RangeError' && tooLargeForEngine.has(error.message)) {
+      const message = `the script went over a memory limit of the engine: ${error.message}`
+      return { ...error, code: 'memory_limit', name: '', message }
+    }
     return explainImport(error, this.request.script.source)
   }
 
@@ -159,7 +167,8 @@ export class GuestJob {
   }
 
   private awaited(): string {
-    const names = [...new Set(this.waitingFor.values())].map((name) => `ctx.${name}`)
+    const waits = [...this.waitingFor.values()].map((name) => `ctx.${calledNames[name] ?? name}`)
+    const names = [...new Set(waits)]
     return names.length === 0 ? 'a promise that nothing has settled' : names.join(', ')
   }
 
@@ -190,6 +199,14 @@ export class GuestJob {
     this.stock.prepare(this.request.limits.memoryBytes)
   }
 }
+
+/** One value of half a gigabyte or more (a text, an integer), or 16 million keys of one map. */
+const tooLargeForEngine: ReadonlySet<string> = new Set([
+  'Invalid string length',
+  'Maximum BigInt size exceeded',
+  'Map maximum size exceeded',
+  'Set maximum size exceeded',
+])
 
 /** When `ctx.shouldStop()` turns true: with 5 % of the time left, or a second, or half of it. */
 const stopAfterMs = (timeoutMs: number): number =>

@@ -1,6 +1,8 @@
-import ivm from 'isolated-vm'
+import type ivm from 'isolated-vm'
 import { bridgeCode, bridgeOptions } from './bridge-code.ts'
 import type { Post } from './guest/calls.ts'
+import type { entries } from './guest/entries.ts'
+import { isolatedVm } from './isolated-vm.ts'
 
 /**
  * Options without a prototype. isolated-vm looks them up through it, and where that is the script's,
@@ -9,8 +11,25 @@ import type { Post } from './guest/calls.ts'
 const bare = <const Options extends object>(options: Options): Options =>
   Object.assign(Object.create(null) as Options, options)
 
-const entryNames = ['limitLog', 'define', 'inspect', 'run', 'choose', 'deliver'] as const
-type EntryName = (typeof entryNames)[number]
+interface Listener {
+  onPost: Post
+}
+
+const deaf: Post = () => undefined
+
+/**
+ * isolated-vm holds the function of a callback until the callback is garbage. It must therefore see
+ * nothing but the listener: a way from it to the callback, through realm or job, would keep all of
+ * them for the life of the process, 10 KB a job.
+ */
+const callbackOf = (listener: Listener): ivm.Callback =>
+  new isolatedVm.Callback((...given: [number, number, string, string]) => {
+    try {
+      listener.onPost(...given)
+    } catch {
+      // An error of ours would show the script our paths; the job fails by its own end.
+    }
+  })
 
 /**
  * One isolate with its context and bridge, for one script. Only numbers and texts cross; the script
@@ -20,38 +39,34 @@ type EntryName = (typeof entryNames)[number]
 export class GuestRealm {
   readonly isolate: ivm.Isolate
   readonly memoryBytes: number
-  /** What the bridge says. */
-  onPost: Post = () => undefined
+  /** What V8 was given to save compiling the bridge does not fit this V8. */
+  readonly isCacheRejected: boolean
+  private readonly listener: Listener = { onPost: deaf }
+  /** The bridge takes it with the first entry. */
+  readonly post = callbackOf(this.listener)
   private readonly context: ivm.Context
-  private readonly entries: Readonly<Record<EntryName, ivm.Reference>>
+  /** The one way in: each further handle would cost every job its part. */
+  private readonly bridge: ivm.Reference
 
   /** @param cachedData of `makeBridgeCache`; V8 compiles the bridge when it does not fit. */
   constructor(memoryBytes: number, cachedData?: ivm.ExternalCopy<ArrayBuffer>) {
     this.memoryBytes = memoryBytes
     // 8 MB is the least isolated-vm takes.
     const memoryLimit = Math.max(8, Math.ceil(memoryBytes / 1024 ** 2))
-    this.isolate = new ivm.Isolate(bare({ memoryLimit }))
+    this.isolate = new isolatedVm.Isolate(bare({ memoryLimit }))
     this.context = this.isolate.createContextSync()
-    const post = new ivm.Callback((...given: [number, number, string, string]) => {
-      try {
-        this.onPost(...given)
-      } catch {
-        // An error of ours would show the script our paths; the job fails by its own end.
-      }
-    })
     const code = this.isolate.compileScriptSync(
       bridgeCode,
       bare(cachedData ? { ...bridgeOptions, cachedData } : bridgeOptions),
     )
-    const makeBridge = code.runSync(this.context, bare({ reference: true })) as ivm.Reference
-    const api = makeBridge.applySync(
-      undefined,
-      [post],
-      bare({ result: bare({ reference: true }) }),
-    ) as ivm.Reference
-    this.entries = Object.fromEntries(
-      entryNames.map((name) => [name, api.getSync(name, bare({ reference: true }))]),
-    ) as Record<EntryName, ivm.Reference>
+    // Its types leave this out.
+    this.isCacheRejected = (code as { cachedDataRejected?: boolean }).cachedDataRejected === true
+    this.bridge = code.runSync(this.context, bare({ reference: true })) as ivm.Reference
+  }
+
+  /** What the bridge says, from now on. */
+  set onPost(onPost: Post) {
+    this.listener.onPost = onPost
   }
 
   /** Gives a module its imports, of which there are none. */
@@ -59,18 +74,23 @@ export class GuestRealm {
     module.instantiateSync(this.context, onImport)
   }
 
-  /** Runs the top level of a module and hands its exports to the bridge; false when it told why not. */
-  define(module: ivm.Module, timeoutMs: () => number): boolean {
-    module.evaluateSync(bare({ timeout: timeoutMs() }))
-    return this.call('define', [module.namespace.derefInto()], timeoutMs()) === true
+  /** Runs the top level of a module; returns its exports, for the bridge. */
+  evaluate(module: ivm.Module, timeoutMs: number): unknown {
+    module.evaluateSync(bare({ timeout: timeoutMs }))
+    return module.namespace.derefInto()
   }
 
-  /** Calls a function of the bridge; what it returns to us is a primitive. */
-  call(entry: EntryName, given: unknown[], timeoutMs: number): unknown {
-    return this.entries[entry].applySync(undefined, given, bare({ timeout: timeoutMs }))
+  /** Calls the bridge, which returns nothing. */
+  enter(
+    entry: (typeof entries)[keyof typeof entries],
+    given: readonly unknown[],
+    timeoutMs: number,
+  ): void {
+    this.bridge.applySync(undefined, [entry, ...given], bare({ timeout: timeoutMs }))
   }
 
   dispose(): void {
+    this.listener.onPost = deaf
     if (!this.isolate.isDisposed) this.isolate.dispose()
   }
 }

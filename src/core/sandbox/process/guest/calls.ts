@@ -11,7 +11,14 @@ export function makeCalls(
   post: Post,
   encode: Encode,
   errors: Errors,
-  limits: { readonly postCall: number; readonly maxInFlight: number; readonly maxChars: number },
+  limits: {
+    readonly postCall: number
+    readonly maxInFlight: number
+    readonly maxSleeps: number
+    readonly maxChars: number
+    /** Operations that a script calls by another name. */
+    readonly calledNames: Readonly<Record<string, string>>
+  },
 ) {
   interface Entry {
     readonly operation: string
@@ -19,23 +26,44 @@ export function makeCalls(
     readonly resolve: (value: unknown) => void
     readonly reject: (error: unknown) => void
     readonly error: Error
+    readonly lane: Lane
   }
+  /** Those that wait in their order, and how many have been sent. */
+  interface Lane {
+    readonly most: number
+    inFlight: number
+    readonly ids: Map<number, number>
+    first: number
+    last: number
+  }
+  const makeLane = (most: number): Lane => ({
+    most,
+    inFlight: 0,
+    ids: new p.Map<number, number>(),
+    first: 1,
+    last: 0,
+  })
   const entries = new p.Map<number, Entry>()
+  const calls = makeLane(limits.maxInFlight)
+  // Answered by this process: they cost the executor nothing, and take no place from calls.
+  const sleeps = makeLane(limits.maxSleeps)
   let lastId = 0
-  let lastSentId = 0
-  let inFlight = 0
-  const sendWaiting = (): void => {
-    while (inFlight < limits.maxInFlight && lastSentId < lastId) {
-      lastSentId += 1
-      const entry = p.mapGet(entries, lastSentId)
-      if (!entry) continue
-      inFlight += 1
-      post(limits.postCall, lastSentId, entry.operation, entry.text)
+  const sendWaiting = (lane: Lane): void => {
+    while (lane.inFlight < lane.most && lane.first <= lane.last) {
+      const id = p.mapGet(lane.ids, lane.first) as number
+      p.mapDelete(lane.ids, lane.first)
+      lane.first += 1
+      lane.inFlight += 1
+      const { operation, text } = p.mapGet(entries, id) as Entry
+      post(limits.postCall, id, operation, text)
     }
   }
   const encodeArguments = (operation: string, args: object): string => {
     try {
-      return encode(args, 'ctx.' + operation, limits.maxChars)
+      const { calledNames } = limits
+      const isRenamed = p.hasOwn(calledNames, operation)
+      const called = isRenamed ? calledNames[operation] : operation
+      return encode(args, 'ctx.' + called, limits.maxChars)
     } catch (thrown) {
       // Not the result: an error of the line that called.
       const { message } = errors.describe(thrown)
@@ -48,9 +76,12 @@ export function makeCalls(
       const error = new p.Error('')
       return new p.Promise((resolve, reject) => {
         const text = encodeArguments(operation, args)
+        const lane = operation === 'sleep' ? sleeps : calls
         lastId += 1
-        p.mapSet(entries, lastId, { operation, text, resolve, reject, error })
-        sendWaiting()
+        p.mapSet(entries, lastId, { operation, text, resolve, reject, error, lane })
+        lane.last += 1
+        p.mapSet(lane.ids, lane.last, lastId)
+        sendWaiting(lane)
       })
     },
     /** A reply: JSON text of the value, or of `{ code, message }`. */
@@ -58,8 +89,8 @@ export function makeCalls(
       const entry = p.mapGet(entries, id)
       if (!entry) return
       p.mapDelete(entries, id)
-      inFlight -= 1
-      sendWaiting()
+      entry.lane.inFlight -= 1
+      sendWaiting(entry.lane)
       const value = p.parse(text)
       if (isReply) {
         entry.resolve(value)

@@ -30,6 +30,13 @@ export function makeContext(
     // Not an array: its elements could be caught by setters of the script.
     post(limits.postProgress, 0, '', '[' + bounded + ',' + p.stringify(text) + ']')
   }
+  const sleep = (ms: unknown): Promise<unknown> => {
+    const duration = p.number(ms)
+    if (duration - duration !== 0) {
+      throw new p.RangeError('ctx.sleep: the time is not a number of milliseconds')
+    }
+    return call('sleep', { ms: duration })
+  }
   const duckdb = {
     query: (sql: string, params?: unknown[], options?: { exact?: boolean }) =>
       call('duckdb.query', { sql, params, exact: options?.exact }),
@@ -59,7 +66,7 @@ export function makeContext(
     warn,
     error,
     progress,
-    sleep: (ms: number) => call('sleep', { ms: p.number(ms) }),
+    sleep,
     shouldStop: () => p.now() >= limits.stopAt,
   })
 }

@@ -5,14 +5,23 @@ import type { Primordials } from './primordials.ts'
  * crosses the border. What JSON would drop or change without a word is refused, naming its path.
  * The getters, proxies and `toJSON` it may meet are the script's own code, under its time limit.
  */
-export function makeEncoder(p: Primordials, errors: { mark(error: object, code: string): void }) {
+export function makeEncoder(
+  p: Primordials,
+  errors: {
+    mark(error: object, code: string): void
+    isMarked(error: unknown): boolean
+    readText(value: object, field: string): string
+  },
+) {
   const maxDepth = 1000
   const opaque = p.create(null)
   const names =
-    'Map Set WeakMap WeakSet WeakRef Promise RegExp ArrayBuffer DataView Error Generator ' +
-    'AsyncGenerator Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array ' +
-    'Uint32Array Float16Array Float32Array Float64Array BigInt64Array BigUint64Array'
-  for (const name of names.split(' ')) opaque[name] = true
+    'Map,Set,WeakMap,WeakSet,WeakRef,Promise,RegExp,ArrayBuffer,DataView,Error,Generator,' +
+    'AsyncGenerator,Int8Array,Uint8Array,Uint8ClampedArray,Int16Array,Uint16Array,Int32Array,' +
+    'Uint32Array,Float16Array,Float32Array,Float64Array,BigInt64Array,BigUint64Array,' +
+    'Array Iterator,Map Iterator,Set Iterator,String Iterator,RegExp String Iterator,' +
+    'Iterator Helper,FinalizationRegistry,DisposableStack,AsyncDisposableStack'
+  for (const name of names.split(',')) opaque[name] = true
 
   interface State {
     readonly root: string
@@ -20,6 +29,8 @@ export function makeEncoder(p: Primordials, errors: { mark(error: object, code: 
     /** Keys from the root to the value at hand; null prototypes, since setters may lurk on Array's. */
     readonly path: Record<number, unknown>
     readonly parents: Record<number, unknown>
+    /** How many keys of the path lead to what is read right now. */
+    depth: number
     /** The least the text will have, so that a value too large is refused before it is built. */
     chars: number
     hasBigint: boolean
@@ -54,12 +65,27 @@ export function makeEncoder(p: Primordials, errors: { mark(error: object, code: 
     errors.mark(error, 'result_not_serializable')
     throw error
   }
-  const count = (state: State, chars: number): void => {
-    state.chars += chars
-    if (state.chars <= state.maxChars) return
+  /** What a getter, a proxy or a `toJSON` of the script threw, with the place where it did. */
+  const unreadable = (state: State, thrown: unknown): Error => {
+    const isObject = (typeof thrown === 'object' && thrown !== null) || typeof thrown === 'function'
+    // An object is not turned into text: that may be code of the script again.
+    const reason = isObject ? errors.readText(thrown, 'message') : p.text(thrown)
+    // A getter that grows between the two readings, past what a text of V8 can hold.
+    if (reason === 'Invalid string length') return tooLarge(state)
+    const path = pathOf(state, state.depth)
+    const error = new p.TypeError(path + ' cannot be read' + (reason && ': ' + reason))
+    if (isObject) p.define(error, 'stack', errors.readText(thrown, 'stack'), false)
+    errors.mark(error, 'result_not_serializable')
+    return error
+  }
+  const tooLarge = (state: State): Error => {
     const error = new p.RangeError(state.root + ' is larger than ' + state.maxChars + ' bytes')
     errors.mark(error, 'result_too_large')
-    throw error
+    return error
+  }
+  const count = (state: State, chars: number): void => {
+    state.chars += chars
+    if (state.chars > state.maxChars) throw tooLarge(state)
   }
 
   const check = (state: State, value: unknown, depth: number, key: unknown): void => {
@@ -96,8 +122,8 @@ export function makeEncoder(p: Primordials, errors: { mark(error: object, code: 
     }
     const isList = p.isArray(value)
     const prototype = isList ? null : p.prototypeOf(value)
-    const tag =
-      prototype === null || prototype === p.objectPrototype ? '' : p.slice(p.tagOf(value), 8, -1)
+    const isPlain = prototype === null || prototype === p.objectPrototype
+    const tag = isPlain ? '' : p.slice(p.tagOf(value), 8, -1)
     if (tag === 'Date') checkDate(state, value, depth)
     const { toJSON } = value as { toJSON?: unknown }
     if (mayHaveToJson && typeof toJSON === 'function') {
@@ -107,11 +133,45 @@ export function makeEncoder(p: Primordials, errors: { mark(error: object, code: 
       else check(state, shown, depth, key)
       return
     }
-    if (opaque[tag]) refuse(state, depth, (tag === 'Error' ? 'an ' : 'a ') + tag)
+    if (opaque[tag] || p.indexOf(tag, 'Intl.') === 0) refuse(state, depth, named(tag))
+    if (!isPlain && isBoxed(state, value, tag, depth)) return
+    if (prototype === null && !isList && p.isRawJson(value)) {
+      // A number that a text gives digit by digit; as a number it may be an infinity.
+      check(state, p.parse((value as { rawJSON: string }).rawJSON), depth, key)
+      return
+    }
     state.parents[depth] = value
     if (isList) checkItems(state, value as unknown[], depth)
-    else checkMembers(state, value as Record<string, unknown>, depth)
+    else if (checkMembers(state, value as Record<string, unknown>, depth) === 0) {
+      // Looked at closely only here, since it takes a while and such objects are rare.
+      if (prototype !== p.objectPrototype && hasHiddenContent(value)) {
+        refuse(state, depth, 'a collection')
+      }
+    }
     state.parents[depth] = undefined
+  }
+  const named = (tag: string): string => {
+    const isVowel = p.indexOf('AEIOU', p.slice(tag, 0, 1)) >= 0
+    return (isVowel ? 'an ' : 'a ') + tag
+  }
+  /** An object around a number, a text, a truth; those that JSON does not unwrap are refused. */
+  const isBoxed = (state: State, value: object, tag: string, depth: number): boolean => {
+    if (tag === 'BigInt' || tag === 'Symbol') refuse(state, depth, 'an object around a ' + tag)
+    if (tag === 'Number') check(state, p.number(value), depth, '')
+    else if (tag === 'String') check(state, p.text(value), depth, '')
+    return tag === 'Number' || tag === 'String' || tag === 'Boolean'
+  }
+  /** True for a map, a set and their kin, also when they are dressed up as something else. */
+  const hasHiddenContent = (value: object): boolean => {
+    for (let i = 0; i < p.brands.length; i += 1) {
+      try {
+        ;(p.brands[i] as (value: object) => unknown)(value)
+        return true
+      } catch {
+        // It is none of these.
+      }
+    }
+    return false
   }
   const checkItems = (state: State, list: unknown[], depth: number): void => {
     const { length } = list
@@ -119,20 +179,25 @@ export function makeEncoder(p: Primordials, errors: { mark(error: object, code: 
     count(state, length + 2)
     for (let i = 0; i < length; i += 1) {
       state.path[depth] = i
+      state.depth = depth + 1
       check(state, list[i], depth + 1, i)
     }
   }
-  const checkMembers = (state: State, value: Record<string, unknown>, depth: number): void => {
+  /** @returns how many members there are. */
+  const checkMembers = (state: State, value: Record<string, unknown>, depth: number): number => {
+    state.depth = depth
     const keys = p.keys(value)
     count(state, 2)
     for (let i = 0; i < keys.length; i += 1) {
       const name = keys[i] as string
+      state.path[depth] = name
+      state.depth = depth + 1
       const member = value[name]
       if (member === undefined) continue
-      state.path[depth] = name
       count(state, name.length + 3)
       check(state, member, depth + 1, name)
     }
+    return keys.length
   }
   const checkDate = (state: State, value: object, depth: number): void => {
     let time: number
@@ -158,15 +223,21 @@ export function makeEncoder(p: Primordials, errors: { mark(error: object, code: 
       maxChars,
       path: p.create(null),
       parents: p.create(null),
+      depth: 0,
       chars: 0,
       hasBigint: false,
     }
-    check(state, value, 0, '')
-    const text = state.hasBigint ? p.stringify(value, bigintAsText) : p.stringify(value)
-    if (text === undefined) return 'null'
-    state.chars = 0
-    count(state, text.length)
-    return text
+    try {
+      check(state, value, 0, '')
+      state.depth = 0
+      const text = state.hasBigint ? p.stringify(value, bigintAsText) : p.stringify(value)
+      if (text === undefined) return 'null'
+      state.chars = 0
+      count(state, text.length)
+      return text
+    } catch (thrown) {
+      throw errors.isMarked(thrown) ? thrown : unreadable(state, thrown)
+    }
   }
 }
 

@@ -41,6 +41,11 @@ export function makeErrors(p: Primordials, maxChars: number) {
     mark(error: object, code: string): void {
       p.weakSet(codes, error, code)
     },
+    /** Whether this thrown value is one of ours, and has a code. */
+    isMarked(thrown: unknown): boolean {
+      const isObject = typeof thrown === 'object' && thrown !== null
+      return isObject && p.weakGet(codes, thrown) !== undefined
+    },
     describe(thrown: unknown): Described {
       // No prototype: a script's Object.prototype.toJSON must not speak for it.
       const described = p.create(null) as unknown as Described

@@ -7,14 +7,27 @@ export function makeLog(
   p: Primordials,
   post: Post,
   errors: Errors,
-  limits: { readonly postLog: number; readonly lineChars: number },
+  limits: { readonly postLog: number; readonly lineChars: number; readonly bridge: string },
 ) {
   let linesLeft = 0
   let charsLeft = 0
+  /** Frames of the bridge tell the author of a script nothing. */
+  const ownFrames = (stack: string): string => {
+    let own = ''
+    for (let rest = stack; rest !== '';) {
+      const end = p.indexOf(rest, '\n')
+      const line = end < 0 ? rest : p.slice(rest, 0, end)
+      rest = end < 0 ? '' : p.slice(rest, end + 1)
+      if (p.indexOf(line, '    at ') !== 0 || p.indexOf(line, limits.bridge) < 0) {
+        own += (own === '' ? '' : '\n') + line
+      }
+    }
+    return own
+  }
   const show = (value: unknown): string => {
     if (typeof value === 'string') return value
     if (typeof value === 'object' && value !== null && value instanceof p.Error) {
-      return errors.readText(value, 'stack') || errors.readText(value, 'message')
+      return ownFrames(errors.readText(value, 'stack')) || errors.readText(value, 'message')
     }
     return errors.show(value)
   }

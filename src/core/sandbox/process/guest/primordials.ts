@@ -9,7 +9,10 @@ export function capturePrimordials(global: typeof globalThis) {
   const uncurry = (method: unknown) =>
     Reflect.apply(bind, call, [method]) as (self: unknown, ...args: unknown[]) => unknown
   const defineProperty = Object.defineProperty
-  const sourceOfRegExp = Object.getOwnPropertyDescriptor(RegExp.prototype, 'source')?.get
+  const getterOf = (prototype: object, name: string) =>
+    uncurry(Object.getOwnPropertyDescriptor(prototype, name)?.get)
+  const { Set, WeakSet, ArrayBuffer, DataView } = global
+  const isRawJson = (JSON as unknown as { isRawJSON?: (value: unknown) => boolean }).isRawJSON
   return {
     Error,
     Map,
@@ -51,7 +54,18 @@ export function capturePrimordials(global: typeof globalThis) {
     indexOf: uncurry(String.prototype.indexOf) as (text: string, part: string) => number,
     tagOf: uncurry(Object.prototype.toString) as (value: unknown) => string,
     timeOf: uncurry(Date.prototype.getTime) as (date: unknown) => number,
-    regExpSource: uncurry(sourceOfRegExp) as (regExp: unknown) => string,
+    regExpSource: getterOf(RegExp.prototype, 'source') as (regExp: unknown) => string,
+    isRawJson: isRawJson ?? (() => false),
+    /** Each throws for everything but the built-in that keeps what it holds out of sight. */
+    brands: [
+      getterOf(Map.prototype, 'size'),
+      getterOf(Set.prototype, 'size'),
+      uncurry(WeakMap.prototype.has),
+      uncurry(WeakSet.prototype.has),
+      getterOf(ArrayBuffer.prototype, 'byteLength'),
+      getterOf(DataView.prototype, 'byteLength'),
+      getterOf(RegExp.prototype, 'source'),
+    ],
     /** A plain own property, whatever stands on Object.prototype or has been set before. */
     define(target: object, key: string | number, value: unknown, isEnumerable = true): void {
       defineProperty(target, key, {

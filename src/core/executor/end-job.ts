@@ -1,0 +1,58 @@
+import type { Context } from '../context.ts'
+import { messageOf } from '../errors/index.ts'
+import { delay } from '../os/index.ts'
+import { CommitInDoubtError, type CommitOptions, commitOutcome } from './commit-outcome.ts'
+import type { Interruption } from './interruption.ts'
+import type { JobEnd } from './job-end.ts'
+import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
+import type { EndedOutcome } from './run-job.ts'
+import { writeOutcome } from './write-outcome.ts'
+
+/** Between tries to end a job whose outcome the database refuses. */
+const unstoredDelayMs = 5000
+
+export interface EndJobOptions extends Omit<CommitOptions, 'signal'> {
+  readonly log: Context['log']
+  readonly interruption: Interruption
+}
+
+/**
+ * Writes how a job ended, whatever it takes; undefined when its lease no longer held.
+ *
+ * A job whose outcome the database refuses must not be forgotten while its row says `running`: it
+ * is tried to fail it, for as long as this executor keeps the lease. A job that only its own
+ * command runs is given up, and is found as lost when the command has signed off.
+ */
+export async function endJob(
+  options: EndJobOptions,
+  outcome: EndedOutcome,
+): Promise<JobEnd | undefined> {
+  const { job, log, interruption, mayRetry } = options
+  let attempt: EndedOutcome = outcome
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await write(options, attempt)
+    } catch (error) {
+      if (interruption.isAborted || error instanceof CommitInDoubtError) return undefined
+      const message = `cannot store the outcome: ${messageOf(error)}`
+      log.error({ jobId: job.id, tries }, message)
+      if (!mayRetry && tries > 1) throw error
+      attempt = {
+        status: 'failed',
+        error: { code: 'result_not_stored', message, stack: null },
+        peakMemoryBytes: outcome.peakMemoryBytes,
+      }
+      if (tries > 1) await delay(unstoredDelayMs, interruption.signal).catch(() => undefined)
+    }
+  }
+}
+
+function write(options: EndJobOptions, outcome: EndedOutcome): Promise<JobEnd | undefined> {
+  const { interruption } = options
+  const retry = <T>(work: () => Promise<T>) => retryWhileDatabaseIsAway(work, interruption)
+  if (outcome.status !== 'completed' || !outcome.database) {
+    return writeOutcome(options, outcome, retry)
+  }
+  const { signal } = interruption
+  return commitOutcome({ ...options, signal }, { ...outcome, database: outcome.database }, retry)
+}

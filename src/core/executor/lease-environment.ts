@@ -1,0 +1,34 @@
+import type { Context } from '../context.ts'
+import type { JobLogLine } from '../jobs/index.ts'
+import type { DataFolder } from '../os/index.ts'
+import type { SandboxPool } from '../sandbox/index.ts'
+import type { ChildSlots } from './child-slots.ts'
+import type { CommitStep } from './commit-outcome.ts'
+import type { InsertedJob } from './inserted-job.ts'
+import type { JobEnd } from './job-end.ts'
+import type { LeaseHolder } from './lease-holder.ts'
+import type { OutcomeBatch } from './outcome-batch.ts'
+import type { ScriptRunner } from './script-runner.ts'
+import type { VersionCache } from './version-cache.ts'
+
+/** What the lease holders of one executor share. */
+export interface LeaseEnvironment {
+  readonly context: Context
+  readonly executorId: string
+  /** Where scripts run, unless `runner` takes its place. */
+  readonly pool: SandboxPool | undefined
+  readonly runner: ScriptRunner | undefined
+  readonly batch: OutcomeBatch
+  readonly dataFolder: DataFolder
+  readonly versions: VersionCache
+  readonly onLogLine: ((line: JobLogLine) => void) | undefined
+  /** Inserts and runs a child job on the same executor. */
+  readonly runChild: (input: InsertedJob) => Promise<JobEnd>
+  readonly childSlots: ChildSlots
+  readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
+  /**
+   * The job needs this process no more. `isKnownEnded`: the lease has ended in the database too, as
+   * far as anybody knows.
+   */
+  readonly onEnd: (holder: LeaseHolder, isKnownEnded: boolean) => void
+}

@@ -1,0 +1,92 @@
+import type { Settings } from '../../config/index.ts'
+import type { Context } from '../../context.ts'
+import type { Queries } from '../../database/index.ts'
+
+export const checkGroups = [
+  'environment',
+  'settings',
+  'postgres',
+  'queue',
+  'schedules',
+  'results',
+  'duckdb',
+  'sandbox',
+  'backups',
+  'disk',
+] as const
+export type CheckGroup = (typeof checkGroups)[number]
+
+/** `skipped`: it could not look, and that is not the same as nothing found. */
+export type CheckStatus = 'ok' | 'warning' | 'critical' | 'skipped'
+
+/** What one check found. */
+export interface Finding {
+  readonly status: CheckStatus
+  /** What is so, with its figures. */
+  readonly fact: string
+  /** From where on it is no longer ok. */
+  readonly threshold?: string
+  /** The command, or the sentence, that mends it. */
+  readonly mend?: string
+  /** Mends it, where that loses nothing and can be repeated; called for `--fix` only. */
+  readonly repair?: () => Promise<void>
+}
+
+/** What checks look with. The database is the last thing to be sure of. */
+export interface Doctor {
+  readonly settings: Settings
+  readonly context: Context
+  /** A read-only transaction in which no statement takes longer than a check may. */
+  ask<T>(work: (queries: Queries) => Promise<T>): Promise<T>
+  /** Newest verified backup may be so old. */
+  readonly backupAgeMs: number
+  /** Transactions may be so old before they are told of. */
+  readonly snapshotAgeMs: number
+}
+
+export interface Check {
+  /** `group.name`, stable. */
+  readonly id: string
+  readonly group: CheckGroup
+  /** What it makes sure of, as a statement. */
+  readonly title: string
+  /** What it cannot do without: the settings, or the settings and the database. */
+  readonly needs: 'nothing' | 'settings' | 'database'
+  /** 2 s unless a process has to be started. */
+  readonly limitMs?: number
+  readonly look: (doctor: Doctor) => Promise<Finding> | Finding
+}
+
+export const ok = (fact: string, threshold?: string): Finding => ({
+  status: 'ok',
+  fact,
+  ...(threshold === undefined ? {} : { threshold }),
+})
+
+export const skipped = (fact: string): Finding => ({ status: 'skipped', fact })
+
+export const warning = (fact: string, rest: Omit<Finding, 'status' | 'fact'> = {}): Finding => ({
+  status: 'warning',
+  fact,
+  ...rest,
+})
+
+export const critical = (fact: string, rest: Omit<Finding, 'status' | 'fact'> = {}): Finding => ({
+  status: 'critical',
+  fact,
+  ...rest,
+})
+
+/** The finding of a figure that is better small. */
+export function judge(
+  figure: number,
+  limits: { readonly warning: number; readonly critical?: number },
+  rest: Pick<Finding, 'mend' | 'repair'> & { readonly fact: string; readonly threshold: string },
+): Finding {
+  const { fact, threshold, ...remedy } = rest
+  if (figure >= (limits.critical ?? Number.POSITIVE_INFINITY)) {
+    return critical(fact, { threshold, ...remedy })
+  }
+  if (figure >= limits.warning) return warning(fact, { threshold, ...remedy })
+  return ok(fact, threshold)
+}

@@ -1,0 +1,3 @@
+import { describeKills } from './fixture.ts'
+
+describeKills('duckdb')
