@@ -3,6 +3,7 @@
  * without it a private one runs in the data folder. All state of Kiln lives there.
  */
 export { float8Array, int8Array, textArray, uuidArray } from './binary-array.ts'
+export { cancelUntilEnded } from './cancel-until-ended.ts'
 export {
   type ConnectionTarget,
   parseDatabaseUrl,

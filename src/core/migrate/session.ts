@@ -2,6 +2,7 @@ import pg from 'pg'
 import type { Operator } from '../context.ts'
 import {
   type ConnectionTarget,
+  cancelUntilEnded,
   databaseError,
   isConnectionLost,
   typeParsers,
@@ -64,9 +65,10 @@ export async function withSession<T>(
   signal?.throwIfAborted()
   const client = await openInTime(target, signal)
   let pid = 0
+  let asked: Promise<unknown> = Promise.resolve()
   let cancelling: Promise<void> | undefined
   const cancel = (): void => {
-    cancelling = cancelStatement(target, pid)
+    cancelling = cancelUntilEnded(asked, () => cancelStatement(target, pid))
   }
   try {
     const facts = await orAborted(checkServer(client, target), signal)
@@ -79,10 +81,12 @@ export async function withSession<T>(
       ...facts,
       operator,
       signal,
-      async query(sql, values) {
+      async query<Row extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]) {
         signal?.throwIfAborted()
         try {
-          return await client.query(sql, values ? [...values] : undefined)
+          const statement = client.query<Row>(sql, values ? [...values] : undefined)
+          asked = statement
+          return await statement
         } catch (error) {
           // The request to cancel must have landed before anything else runs on this connection.
           await cancelling

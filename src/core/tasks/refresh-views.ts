@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Context } from '../context.ts'
-import { type Queries, databaseError } from '../database/index.ts'
+import { type Queries, cancelUntilEnded, databaseError } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
 
 export interface RefreshedViews {
@@ -120,20 +120,22 @@ async function refresh(
   { quotedName, canBeConcurrent }: MaterializedView,
 ): Promise<void> {
   const client = await database.pool.connect()
-  let cancelled: Promise<unknown> | undefined
+  let asked: Promise<unknown> = Promise.resolve()
+  let cancelled: Promise<void> | undefined
   let onAbort: (() => void) | undefined
   try {
     const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
     onAbort = () => {
-      cancelled = database.pool
-        .query('select pg_cancel_backend($1)', [rows[0]?.pid])
-        // The signal ends the task in any case; the server ends the statement with the connection.
-        .catch(() => undefined)
+      cancelled = cancelUntilEnded(asked, () =>
+        database.pool.query('select pg_cancel_backend($1)', [rows[0]?.pid]).catch(() => undefined),
+      )
     }
     signal.addEventListener('abort', onAbort, { once: true })
     await client.query(`set lock_timeout = ${lockTimeoutMs}`)
     const how = canBeConcurrent ? 'concurrently ' : ''
-    await client.query(`refresh materialized view ${how}${quotedName}`)
+    signal.throwIfAborted()
+    asked = client.query(`refresh materialized view ${how}${quotedName}`)
+    await asked
   } finally {
     if (onAbort) signal.removeEventListener('abort', onAbort)
     await cancelled

@@ -138,7 +138,7 @@ export async function abandonUnfinished(
 }
 
 export async function abandonRestore(session: RestoreSession, id: string): Promise<void> {
-  await session.watch.settled()
+  await session.watch.settled(session.client)
   // On a full disk there may be no room for the log of what would make room: then the next restore does
   // it. A checkpoint would make some, and ends a server that cannot write it (seen in a trial).
   await session.client.query(`drop schema if exists ${quoted(stagingSchemaOf(id))} cascade`)

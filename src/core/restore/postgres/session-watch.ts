@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { ConnectionTarget } from '../../database/index.ts'
+import { type ConnectionTarget, cancelUntilEnded } from '../../database/index.ts'
 import { KilnError, isKilnError } from '../../errors/index.ts'
 import { openClient } from '../../migrate/index.ts'
 
@@ -15,8 +15,10 @@ export interface SessionWatch {
   remove(client: pg.Client): void
   /** Why all connections were cut; undefined while the server answers. */
   readonly silence: KilnError | undefined
-  /** Waits until nothing that was cancelled can hit a statement that puts things in order. */
-  settled(): Promise<void>
+  /** Tells of a statement that an interrupt has to end. */
+  asked(client: pg.Client, statement: Promise<unknown>): void
+  /** Waits until no request to cancel can hit a statement of `client` that puts things in order. */
+  settled(client: pg.Client): Promise<void>
   stop(): Promise<void>
 }
 
@@ -45,10 +47,11 @@ class Watch implements SessionWatch {
   readonly #target: ConnectionTarget
   readonly #signal: AbortSignal
   readonly limitMs: number
-  readonly #clients = new Set<pg.Client>()
+  /** Each with the statement that it was asked last. */
+  readonly #clients = new Map<pg.Client, Promise<unknown>>()
   readonly #timer: NodeJS.Timeout
   #deadline: NodeJS.Timeout | undefined
-  #cancelling: Promise<unknown> = Promise.resolve()
+  readonly #cancelling = new Map<pg.Client, Promise<void>>()
   #silence: KilnError | undefined
 
   constructor(
@@ -70,15 +73,19 @@ class Watch implements SessionWatch {
   }
 
   add(client: pg.Client): void {
-    this.#clients.add(client)
+    this.#clients.set(client, Promise.resolve())
   }
 
   remove(client: pg.Client): void {
     this.#clients.delete(client)
   }
 
-  async settled(): Promise<void> {
-    await this.#cancelling
+  asked(client: pg.Client, statement: Promise<unknown>): void {
+    this.#clients.set(client, statement)
+  }
+
+  async settled(client: pg.Client): Promise<void> {
+    await this.#cancelling.get(client)
   }
 
   async stop(): Promise<void> {
@@ -108,15 +115,19 @@ class Watch implements SessionWatch {
       `connection failed: ${this.#target.label} has not answered for ${this.limitMs / 1000} s`,
       { hint: 'check the network between here and the server, then try again' },
     )
-    for (const client of this.#clients) destroySocket(client)
+    for (const client of this.#clients.keys()) destroySocket(client)
     if (this.#beats) destroySocket(this.#beats)
   }
 
   readonly #onAbort = (): void => {
-    const pids = [...this.#clients].map((client) => (client as Identified).processID)
-    this.#cancelling = Promise.resolve(
-      this.#beats?.query('select pg_cancel_backend(pid) from unnest($1::integer[]) pid', [pids]),
-    ).catch(() => undefined)
+    const beats = this.#beats
+    if (!beats) return
+    for (const [client, statement] of this.#clients) {
+      const { processID } = client as Identified
+      const cancel = (): Promise<unknown> =>
+        beats.query('select pg_cancel_backend($1)', [processID]).catch(() => undefined)
+      this.#cancelling.set(client, cancelUntilEnded(statement, cancel))
+    }
   }
 }
 

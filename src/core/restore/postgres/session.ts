@@ -50,9 +50,11 @@ export async function openRestoreSession(
   ): Promise<pg.QueryResult<Row>> => {
     signal.throwIfAborted()
     try {
-      return await client.query<Row>(sql, values.length > 0 ? [...values] : undefined)
+      const statement = client.query<Row>(sql, values.length > 0 ? [...values] : undefined)
+      watch.asked(client, statement)
+      return await statement
     } catch (error) {
-      await watch.settled()
+      await watch.settled(client)
       signal.throwIfAborted()
       throw watch.silence ?? error
     }
@@ -141,7 +143,7 @@ export async function inTransaction<T>(
     await client.query('commit')
     return result
   } catch (error) {
-    await watch.settled()
+    await watch.settled(client)
     // Where the connection is gone the server has rolled back already.
     await client.query('rollback').catch(() => undefined)
     throw error

@@ -1,0 +1,22 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+const askAgainMs = 100
+
+/**
+ * Asks the server by `cancel`, which never rejects, until `statement` has ended. Once is not enough: a
+ * request that overtakes the statement finds the server's process idle, and is forgotten there
+ * (`ProcessInterrupts` in src/backend/tcop/postgres.c of Postgres).
+ */
+export async function cancelUntilEnded(
+  statement: Promise<unknown>,
+  cancel: () => Promise<unknown>,
+): Promise<void> {
+  const ended = statement.then(
+    () => true,
+    () => true,
+  )
+  for (;;) {
+    await cancel()
+    if (await Promise.race([ended, delay(askAgainMs, false, { ref: false })])) return
+  }
+}
