@@ -14,7 +14,7 @@ import { createKey } from './encryption.ts'
 import { setIdOf, temporaryFolderOf } from './layout.ts'
 import type { CreateBackupInput, Making, PartOfManifest } from './making.ts'
 import { type Manifest, manifestFormat, objectsOf } from './manifest.ts'
-import { publishSet, removeRests, removeTree } from './publish-set.ts'
+import { publishSet, removeUnfinishedSets, removeTree } from './publish-set.ts'
 import { recordBackup } from './record-backup.ts'
 import { lockRepository } from './repository-lock.ts'
 import { ensureRepository } from './repository.ts'
@@ -53,7 +53,7 @@ export async function createBackup(
     silenceLimitMs: input.silenceLimitMs,
   })
   try {
-    await removeRests(repository)
+    await removeUnfinishedSets(repository)
     const kind = input.kind ?? 'manual'
     const id = setIdOf(startedAt, kind, randomBytes(4).toString('hex'))
     const folder = path.join(temporaryFolderOf(repository.path), id)

@@ -73,7 +73,7 @@ export async function exportBackup(
     }
     const objects = objectsOf(set.manifest)
     const names = [...objects.map((object) => object.path), layout.manifestFile]
-    await removeRests(file)
+    await removeUnfinishedExports(file)
     const pack = create(
       { cwd: setsFolderOf(repository.path), portable: true, strict: true },
       names.map((name) => `${set.id}/${name}`),
@@ -101,7 +101,7 @@ export async function exportBackup(
 }
 
 /** What killed exports of the same name have left: one that lives writes all the time. */
-async function removeRests(file: string): Promise<void> {
+async function removeUnfinishedExports(file: string): Promise<void> {
   const folder = path.dirname(file)
   const stem = path.basename(file)
   const isRest = (name: string): boolean =>

@@ -9,7 +9,7 @@ import { setFolderOf, temporaryFolderOf } from './layout.ts'
 import { type Manifest, objectsOf } from './manifest.ts'
 import { readManifest } from './manifest-file.ts'
 import { type OnBackupProgress, PhaseMeter } from './progress.ts'
-import { moveIntoPlace, removeRests, removeTree, syncFolders } from './publish-set.ts'
+import { moveIntoPlace, removeUnfinishedSets, removeTree, syncFolders } from './publish-set.ts'
 import { recordBackup } from './record-backup.ts'
 import { lockRepository } from './repository-lock.ts'
 import { ensureRepository } from './repository.ts'
@@ -56,7 +56,7 @@ export async function importBackup(
   })
   const temporary = path.join(temporaryFolderOf(repository.path), `import-${randomUUID()}`)
   try {
-    await removeRests(repository)
+    await removeUnfinishedSets(repository)
     await mkdir(temporary, { mode: 0o700 })
     const meter = new PhaseMeter('import', null, input.onProgress)
     const { id, names } = await unpackSet(input.file, temporary, signal, meter.addBytes)

@@ -7,7 +7,7 @@ import { KilnError, messageOf } from '../errors/index.ts'
 import { fileError, syncFolder } from '../os/index.ts'
 import { layout, setFolderOf, setsFolderOf } from './layout.ts'
 import { type ListedBackup, listBackups } from './list-backups.ts'
-import { removeRests, removeTree } from './publish-set.ts'
+import { removeUnfinishedSets, removeTree } from './publish-set.ts'
 import { lockRepository } from './repository-lock.ts'
 import { type Repository, openRepository } from './repository.ts'
 import {
@@ -65,7 +65,7 @@ export async function pruneBackups(
     isDatabaseOptional: true,
   })
   try {
-    await removeRests(repository)
+    await removeUnfinishedSets(repository)
     const sets = await decide(context, repository, rules)
     const warnings: string[] = []
     for (const { id, isKept, reasons } of sets) {

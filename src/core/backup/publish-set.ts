@@ -55,7 +55,7 @@ export async function syncFolders(folder: string): Promise<void> {
  * Removes what those left behind who died: sets in the making, and sets without a manifest, whose
  * removal was begun. Only the holder of the lock may; drills work without it.
  */
-export async function removeRests(repository: Repository): Promise<void> {
+export async function removeUnfinishedSets(repository: Repository): Promise<void> {
   const temporary = temporaryFolderOf(repository.path)
   const names = await readdir(temporary).catch(() => [])
   for (const name of names) {
