@@ -36,6 +36,8 @@ beforeAll(async () => {
   const url = databaseUrl(server.connectionString, 'subscriber')
   await migrateTemplate(url)
   subscriber = new pg.Pool({ connectionString: url, max: 2 })
+  // Idle connections end with the server.
+  subscriber.on('error', () => undefined)
 })
 afterAll(async () => {
   await subscriber.query(
