@@ -107,8 +107,8 @@ export class ClaimLoop {
       const { admittedCount } = admission
       const wanted = isDraining() ? 0 : this.wanted
       const claimed = wanted > 0 ? await this.claim(wanted, untilEmpty) : []
-      if (claimed) this.accept(claimed)
-      if (untilEmpty && claimed?.length === 0 && this.unfinished.size === 0) {
+      if (claimed) this.accept(claimed, claimed.length === wanted)
+      if (untilEmpty && claimed?.length === 0 && this.hasNothing) {
         await admission.admit()
         if (admission.admittedCount === admittedCount) break
       }
@@ -135,7 +135,7 @@ export class ClaimLoop {
     const { claim, hasDueJobs, context } = this.options
     try {
       const claimed = await claim(limit)
-      const isLast = untilEmpty && claimed.length === 0 && this.unfinished.size === 0
+      const isLast = untilEmpty && claimed.length === 0 && this.hasNothing
       const isUndecided = isLast && (this.releasing > 0 || (await hasDueJobs()))
       if (this.isClaimFailing) context.log.info({}, 'jobs are claimed again')
       this.failures.end()
@@ -166,6 +166,10 @@ export class ClaimLoop {
     }
   }
 
+  private get hasNothing(): boolean {
+    return this.ahead.length === 0 && this.unfinished.size === 0
+  }
+
   /** How many to claim: nothing while there is enough in hand, so that batches stay large. */
   private get wanted(): number {
     const { allowance } = this.options.claimAhead
@@ -175,9 +179,14 @@ export class ClaimLoop {
     return isEnough || this.unfinished.size > maxUnwritten ? 0 : Math.min(room, maxClaim)
   }
 
-  private accept(claimed: readonly LeaseHolder[]): void {
+  /**
+   * After a full batch the next claim is sent first: jobs of microseconds follow each other without a
+   * turn of the event loop between them, and the server would have nothing to do until the last.
+   */
+  private accept(claimed: readonly LeaseHolder[], isFull: boolean): void {
     this.ahead.push(...claimed)
-    this.begin()
+    if (isFull) setImmediate(() => this.begin())
+    else this.begin()
   }
 
   private begin(): void {
@@ -240,7 +249,7 @@ export class ClaimLoop {
       const { log } = this.options.context
       log.warn({ error: messageOf(error) }, 'database error: cannot give back what was claimed')
       // They are still ours: run them.
-      this.accept(old)
+      this.accept(old, false)
     } finally {
       this.releasing -= 1
     }
