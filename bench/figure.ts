@@ -33,21 +33,22 @@ export function percentile(values: readonly number[], percent: number): number {
 
 /**
  * Runs the sides in turns, `rounds` times each, and returns the samples of each side: a machine
- * that slows down for a while slows all of them. The first turn of each warms up and is left out.
+ * that slows down for a while slows all of them. The first turns of each warm it up and are left out.
  */
 export async function interleave<Side extends string, Sample = number>(
   rounds: number,
   sides: Readonly<Record<Side, () => Sample | Promise<Sample>>>,
+  warmUps = 1,
 ): Promise<Record<Side, Sample[]>> {
   const names = Object.keys(sides) as Side[]
   const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<
     Side,
     Sample[]
   >
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = 0; round < warmUps + rounds; round += 1) {
     for (const name of names) {
       const sample = await sides[name]()
-      if (round > 0) samples[name].push(sample)
+      if (round >= warmUps) samples[name].push(sample)
     }
   }
   return samples

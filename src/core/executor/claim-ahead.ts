@@ -5,7 +5,7 @@ const aheadMs = 50
 /** Claimed ahead for longer than this and not begun, a job goes back: others may be idle. */
 export const maxAheadMs = 100
 
-const maxAhead = 512
+const maxAhead = 1024
 const samples = 100
 /** Fewer tell nothing. */
 const minSamples = 20

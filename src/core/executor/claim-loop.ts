@@ -13,7 +13,7 @@ import type { WakeUp } from './wake-up.ts'
 const maxUnwritten = 2000
 
 /** A larger claim gains nothing, and the first of its jobs wait for the last. */
-const maxClaim = 256
+const maxClaim = 512
 
 /** Before the next claim, when the last one could not tell whether there are jobs. */
 const againMs = 10
@@ -55,6 +55,7 @@ export class ClaimLoop {
   /** Claimed and not begun. */
   private ahead: LeaseHolder[] = []
   private busySlots = 0
+  private isBeginning = false
   private readonly unfinished = new Set<Promise<void>>()
   /** Statements under way that give jobs back to the queue. */
   private releasing = 0
@@ -183,49 +184,60 @@ export class ClaimLoop {
    * After a full batch the next claim is sent first: jobs of microseconds follow each other without a
    * turn of the event loop between them, and the server would have nothing to do until the last.
    */
+  /**
+   * After a full batch the next claim is sent first: jobs of microseconds follow each other without a
+   * turn of the event loop between them, and the server would have nothing to do until the last.
+   */
   private accept(claimed: readonly LeaseHolder[], isFull: boolean): void {
     this.ahead.push(...claimed)
     if (isFull) setImmediate(() => this.begin())
     else this.begin()
   }
 
+  /** Fills the slots; one that is left meanwhile is filled in its turn. */
   private begin(): void {
-    while (this.busySlots < this.options.concurrency) {
-      const holder = this.ahead.shift()
-      if (!holder) break
-      this.start(holder)
+    if (this.isBeginning) return
+    this.isBeginning = true
+    try {
+      while (this.busySlots < this.options.concurrency) {
+        const holder = this.ahead.shift()
+        if (!holder) break
+        this.start(holder)
+      }
+    } finally {
+      this.isBeginning = false
     }
     if (this.ahead.length > 0) this.releaseLater()
   }
 
   private start(holder: LeaseHolder): void {
-    const { context, run, wakeUp, claimAhead } = this.options
     this.busySlots += 1
     this.begun += 1
     let isInSlot = true
-    const leaveSlot = (): void => {
+    const leaveSlot = (durationMs?: number): void => {
       if (!isInSlot) return
       isInSlot = false
+      if (durationMs !== undefined) this.options.claimAhead.note(durationMs)
       this.busySlots -= 1
       this.begin()
-      wakeUp.wake()
+      this.options.wakeUp.wake()
     }
-    const follow = async (): Promise<void> => {
-      try {
-        const end = await run(holder, (durationMs) => {
-          claimAhead.note(durationMs)
-          leaveSlot()
-        })
-        if (end.status in this.counts) this.counts[end.status as keyof ServeCounts] += 1
-      } catch (error) {
-        const { jobId } = holder
-        context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
-      }
+    const finish = (): void => {
       this.unfinished.delete(done)
       leaveSlot()
-      wakeUp.wake()
+      this.options.wakeUp.wake()
     }
-    const done = follow()
+    const done = this.options.run(holder, leaveSlot).then(
+      ({ status }) => {
+        if (status in this.counts) this.counts[status as keyof ServeCounts] += 1
+        finish()
+      },
+      (error: unknown) => {
+        const { jobId } = holder
+        this.options.context.log.error({ jobId, error: messageOf(error) }, 'cannot conclude a job')
+        finish()
+      },
+    )
     this.unfinished.add(done)
   }
 

@@ -163,6 +163,10 @@ export class Executor {
       onCommitStep: this.options.onCommitStep,
       runChild: (input) => this.runInserted(input),
       childSlots: new ChildSlots(this.options.concurrency),
+      onResult: (holder, end, tookMs) => {
+        this.meter.jobEnded(end.status, tookMs)
+        if (holder.holdsSlot) void this.admission.admit()
+      },
       onEnd: (holder, isKnownEnded) => this.leases.remove(holder, isKnownEnded),
     }
   }
@@ -184,7 +188,7 @@ export class Executor {
       return this.hold(job, false, options)
     })
     options.onStart?.(holder.jobId)
-    return this.runHeld(holder)
+    return holder.run()
   }
 
   /**
@@ -209,7 +213,7 @@ export class Executor {
       isDraining: () => this.heartbeat.isDraining,
       claim: (limit) => this.claim(limit),
       hasDueJobs: () => hasDueJobs(this.claimQueries, this.id),
-      run: (holder, onScriptEnd) => this.runHeld(holder, onScriptEnd),
+      run: (holder, onScriptEnd) => holder.run(onScriptEnd),
       release: (holders) => this.release(holders),
     })
     try {
@@ -217,17 +221,6 @@ export class Executor {
     } finally {
       signal.removeEventListener('abort', onAbort)
     }
-  }
-
-  private async runHeld(
-    holder: LeaseHolder,
-    onScriptEnd?: (durationMs: number) => void,
-  ): Promise<JobEnd> {
-    const startedAt = this.context.clock.monotonic()
-    const end = await holder.run(onScriptEnd)
-    this.meter.jobEnded(end.status, this.context.clock.monotonic() - startedAt)
-    if (holder.holdsSlot) void this.admission.admit()
-    return end
   }
 
   /** Cancels the script of every running job here; their rows say why when the caller has set it. */

@@ -26,6 +26,8 @@ export interface LeaseEnvironment {
   readonly runChild: (input: InsertedJob) => Promise<JobEnd>
   readonly childSlots: ChildSlots
   readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
+  /** It is known how the job ended, so long after its turn came. */
+  readonly onResult: (holder: LeaseHolder, end: JobEnd, tookMs: number) => void
   /**
    * The job needs this process no more. `isKnownEnded`: the lease has ended in the database too, as
    * far as anybody knows.

@@ -86,17 +86,20 @@ export class LeaseHolder {
     let isKnownEnded = false
     let database: OpenDatabase | undefined
     try {
-      const outcome = await this.runScript()
+      const running = this.runScript()
+      // Waiting for what is there already would cost each quick job its turn.
+      const outcome = running instanceof Promise ? await running : running
       if (outcome.status === 'completed') database = outcome.database
       this.endedAt = clock.monotonic()
       onScriptEnd?.(this.endedAt - this.startedAt)
       this.options.onResult?.()
       const end = (await this.writeAtOnce(outcome)) ?? (await this.conclude(outcome))
       isKnownEnded = end.status !== 'lost' || end.isKnownEnded
+      this.environment.onResult(this, end, clock.monotonic() - this.startedAt)
       return end
     } finally {
       this.progress?.stop()
-      await database?.close()
+      if (database) await database.close()
       this.end(isKnownEnded)
     }
   }
@@ -167,10 +170,19 @@ export class LeaseHolder {
     if (outcome.database) return undefined
     if (this.log && !this.log.isEmpty) return undefined
     const { resultText } = outcome
+    const { logs, peakMemoryBytes, startDelayMs, durationMs } = this.known(outcome)
     return this.environment.batch
       .write({
         lease: this.lease,
-        outcome: { ...this.known(outcome), status: 'completed', resultText, error: null },
+        outcome: {
+          status: 'completed',
+          resultText,
+          error: null,
+          logs,
+          peakMemoryBytes,
+          startDelayMs,
+          durationMs,
+        },
       })
       .then(
         (isWritten) =>
