@@ -104,10 +104,14 @@ const finish = prepare(
     delete from analysis_leases
     where token = any ((select $12::uuid[])::uuid[])
   )
-  select id
-  from finished
+  -- Nearly always it is all of them: there is no need to name each.
+  select case
+      when (select count(*) from finished) < cardinality($1::uuid[])
+        then array(select id from finished)
+    end as written
 `,
 )
+
 /**
  * Writes the outcomes of jobs and the counters in one statement, each if its lease still holds.
  * Returns the ids of those that were written: any other was cancelled, or given to another executor,
@@ -122,8 +126,9 @@ export async function finishJobs(
   endedTokens: readonly string[] = [],
 ): Promise<Set<string>> {
   const outcomes = jobs.map(({ outcome }) => outcome)
-  const rows = await runPrepared<{ id: string }>(queries, finish, [
-    uuidArray(jobs.map(({ lease }) => lease.jobId)),
+  const ids = jobs.map(({ lease }) => lease.jobId)
+  const [row] = await runPrepared<{ written: readonly string[] | null }>(queries, finish, [
+    uuidArray(ids),
     uuidArray(jobs.map(({ lease }) => lease.leaseToken)),
     // Arrays that are too short are filled up with null: most jobs complete, without a log.
     outcomes.some(({ status }) => status !== 'completed')
@@ -147,7 +152,7 @@ export async function finishJobs(
     int8Array(outcomes.map(({ durationMs }) => Math.round(durationMs))),
     uuidArray(endedTokens),
   ])
-  return new Set(rows.map(({ id }) => id))
+  return new Set(row?.written ?? ids)
 }
 
 /** Writes the outcomes of those jobs whose rows nobody else has locked, and tells which have been. */
