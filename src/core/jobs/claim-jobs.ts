@@ -46,7 +46,6 @@ const rare = {
   ageMs: `
     case when job.created_at > job.run_at then date_part('epoch', now() - job.created_at) * 1000 end`,
   parentJobId: 'job.parent_job_id',
-  isActive: 'nullif(analysis.is_active, true)',
   holdsSlot: 'nullif(job.holds_slot, false)',
   databaseUse: 'job.database_use',
 } as const
@@ -57,8 +56,8 @@ const rarePairs = Object.entries(rare)
   .join(', ')
 
 /**
- * Each by its expression over `job` and its `analysis`. What nearly every job has in common comes as
- * null, and most of it in one column: each costs the server and the driver its time for every job.
+ * Each by its expression over `job`. What nearly every job has in common comes as null, and most of it
+ * in one column: each costs the server and the driver its time for every job.
  */
 const columns = {
   id: 'job.id',
@@ -67,15 +66,12 @@ const columns = {
   parameters: `nullif(job.parameters, '{}')`,
   attempt: 'job.attempt',
   scheduledFor: 'job.scheduled_for',
-  startedAt: 'job.started_at',
   // Not by extract, which calculates in decimals of any length.
   overdueMs: `date_part('epoch', now() - job.run_at) * 1000`,
-  analysisName: 'analysis.name',
-  projectId: 'analysis.project_id',
   rare: `case when num_nonnulls(${rareValues}) > 0 then json_build_object(${rarePairs}) end`,
 } as const
 
-/** Columns of a claimed `job` and its `analysis`, which `toClaimedJob` takes. */
+/** Columns of a claimed `job`, which `toClaimedJob` takes. */
 export const claimedColumns = Object.entries(columns)
   .map(([name, expression]) => `${expression} as "${name}"`)
   .join(', ')
@@ -83,6 +79,20 @@ export const claimedColumns = Object.entries(columns)
 const columnNames = Object.keys(columns)
   .map((name) => `"${name}"`)
   .join(', ')
+const noColumns = Object.keys(columns)
+  .map((name) => (name === 'analysisId' ? 'analysis.id' : 'null'))
+  .join(', ')
+
+/** What the jobs of one analysis in one claim have in common, over `analysis` and `startedAt`. */
+export const sharedFacts = (startedAt: string): string => `
+  json_build_object(
+    'analysisName', analysis.name,
+    'projectId', analysis.project_id,
+    'isActive', analysis.is_active,
+    'startedAt', to_char(${startedAt} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+  )`
+
+export type SharedFacts = Pick<ClaimedJob, 'analysisName' | 'projectId' | 'isActive' | 'startedAt'>
 
 interface RareValues {
   readonly lostCount: number | null
@@ -94,7 +104,6 @@ interface RareValues {
   readonly priority: number | null
   readonly ageMs: number | null
   readonly parentJobId: string | null
-  readonly isActive: boolean | null
   readonly holdsSlot: boolean | null
   readonly databaseUse: 'read' | 'write' | null
 }
@@ -107,16 +116,24 @@ export interface ClaimedRow {
   readonly parameters: unknown
   readonly attempt: number
   readonly scheduledFor: string | null
-  readonly startedAt: string
   /** Since it was due. */
   readonly overdueMs: number
-  readonly analysisName: string
-  readonly projectId: string
   readonly rare: RareValues | null
 }
 
+/** Of an analysis, some of whose jobs were claimed. */
+interface SharedRow {
+  readonly id: null
+  readonly analysisId: string
+  readonly shared: SharedFacts
+}
+
 /** A claimed job of its row. */
-export const toClaimedJob = (row: ClaimedRow, leaseToken: string): ClaimedJob => ({
+export const toClaimedJob = (
+  row: ClaimedRow,
+  shared: SharedFacts,
+  leaseToken: string,
+): ClaimedJob => ({
   id: row.id,
   analysisId: row.analysisId,
   versionNumber: row.versionNumber,
@@ -130,12 +147,12 @@ export const toClaimedJob = (row: ClaimedRow, leaseToken: string): ClaimedJob =>
   idempotencyKey: row.rare?.idempotencyKey ?? null,
   scheduledFor: row.scheduledFor,
   scheduleTimezone: row.rare?.scheduleTimezone ?? null,
-  startedAt: row.startedAt,
+  startedAt: shared.startedAt,
   waitMs: row.rare?.ageMs ?? row.overdueMs,
   parentJobId: row.rare?.parentJobId ?? null,
-  analysisName: row.analysisName,
-  projectId: row.projectId,
-  isActive: row.rare?.isActive ?? true,
+  analysisName: shared.analysisName,
+  projectId: shared.projectId,
+  isActive: shared.isActive,
   holdsSlot: row.rare?.holdsSlot ?? false,
   databaseUse: row.rare?.databaseUse ?? null,
 })
@@ -199,8 +216,12 @@ const claim = prepare(
     from claimed
     having count(*) > 0
   )
-  select ${columnNames}
+  select ${columnNames}, null::json as shared
   from claimed
+  union all
+  select ${noColumns}, ${sharedFacts('now()')}
+  from analyses analysis
+  where analysis.id = any (array(select distinct "analysisId" from claimed))
 `,
 )
 
@@ -217,11 +238,21 @@ export async function claimJobs(
   claimNumber = 0,
 ): Promise<ClaimedJob[]> {
   const leaseToken = randomUUID()
-  const rows = await runPrepared<ClaimedRow>(queries, claim, [
+  const rows = await runPrepared<ClaimedRow | SharedRow>(queries, claim, [
     executorId,
     limit,
     leaseToken,
     claimNumber,
   ])
-  return rows.sort(compareInQueue).map((row) => toClaimedJob(row, leaseToken))
+  const shared = new Map<string, SharedFacts>()
+  const claimed: ClaimedRow[] = []
+  for (const row of rows) {
+    if (row.id === null) shared.set(row.analysisId, row.shared)
+    else claimed.push(row)
+  }
+  return claimed.sort(compareInQueue).map((row) => {
+    const facts = shared.get(row.analysisId)
+    if (!facts) throw new Error(`a claim without its analysis ${row.analysisId}`)
+    return toClaimedJob(row, facts, leaseToken)
+  })
 }

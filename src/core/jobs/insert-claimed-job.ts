@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
-import { type ClaimedJob, type ClaimedRow, claimedColumns, toClaimedJob } from './claim-jobs.ts'
+import {
+  type ClaimedJob,
+  type ClaimedRow,
+  type SharedFacts,
+  claimedColumns,
+  sharedFacts,
+  toClaimedJob,
+} from './claim-jobs.ts'
 import { parametersText } from './parameters-text.ts'
 import { type SlotTaker, takeSlot } from './take-slot.ts'
 
@@ -28,7 +35,7 @@ export async function insertClaimedJob(
   return queries.transaction().execute(async (transaction) => {
     const { holdsSlot, database } = await takeSlot(transaction, input)
     const leaseToken = randomUUID()
-    const { rows } = await sql<ClaimedRow>`
+    const { rows } = await sql<ClaimedRow & { shared: SharedFacts }>`
       with lease as (
         -- The job enters itself.
         insert into analysis_leases (token, executor_id, job_ids, claim_number)
@@ -66,7 +73,7 @@ export async function insertClaimedJob(
           )
         returning *
       )
-      select ${sql.raw(claimedColumns)}
+      select ${sql.raw(claimedColumns)}, ${sql.raw(sharedFacts('job.started_at'))} as shared
       from job
       join analyses analysis on analysis.id = job.analysis_id
     `.execute(transaction)
@@ -80,6 +87,6 @@ export async function insertClaimedJob(
         },
       )
     }
-    return toClaimedJob(job, leaseToken)
+    return toClaimedJob(job, job.shared, leaseToken)
   })
 }
