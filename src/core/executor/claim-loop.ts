@@ -6,6 +6,7 @@ import type { Admission } from './admission.ts'
 import { type ClaimAhead, maxAheadMs } from './claim-ahead.ts'
 import { FailedClaims } from './failed-claims.ts'
 import type { JobEnd } from './job-end.ts'
+import { JobsInHand } from './jobs-in-hand.ts'
 import type { LeaseHolder } from './lease-holder.ts'
 import type { WakeUp } from './wake-up.ts'
 
@@ -53,7 +54,7 @@ export class ClaimLoop {
   private readonly options: ClaimLoopOptions
   private readonly counts = { completed: 0, failed: 0, cancelled: 0 }
   /** Claimed and not begun. */
-  private ahead: LeaseHolder[] = []
+  private readonly ahead = new JobsInHand<LeaseHolder>()
   private busySlots = 0
   private isBeginning = false
   private readonly unfinished = new Set<Promise<void>>()
@@ -77,7 +78,7 @@ export class ClaimLoop {
   }
 
   get aheadCount(): number {
-    return this.ahead.length
+    return this.ahead.count
   }
 
   /**
@@ -92,7 +93,7 @@ export class ClaimLoop {
       await this.releaseAhead(0)
     } finally {
       // After an error too: the executor's end waits for each of them.
-      for (const holder of this.ahead.splice(0)) {
+      for (const holder of this.ahead.takeOlderThan(0)) {
         holder.abort(new KilnError('TERMINATED', 'the executor stops'))
         this.start(holder)
       }
@@ -168,15 +169,15 @@ export class ClaimLoop {
   }
 
   private get hasNothing(): boolean {
-    return this.ahead.length === 0 && this.unfinished.size === 0
+    return this.ahead.count === 0 && this.unfinished.size === 0
   }
 
   /** How many to claim: nothing while there is enough in hand, so that batches stay large. */
   private get wanted(): number {
     const { allowance } = this.options.claimAhead
-    const inHand = this.busySlots + this.ahead.length
+    const inHand = this.busySlots + this.ahead.count
     const room = this.options.concurrency + allowance - inHand
-    const isEnough = this.ahead.length > allowance / 2
+    const isEnough = this.ahead.count > allowance / 2
     return isEnough || this.unfinished.size > maxUnwritten ? 0 : Math.min(room, maxClaim)
   }
 
@@ -184,12 +185,8 @@ export class ClaimLoop {
    * After a full batch the next claim is sent first: jobs of microseconds follow each other without a
    * turn of the event loop between them, and the server would have nothing to do until the last.
    */
-  /**
-   * After a full batch the next claim is sent first: jobs of microseconds follow each other without a
-   * turn of the event loop between them, and the server would have nothing to do until the last.
-   */
   private accept(claimed: readonly LeaseHolder[], isFull: boolean): void {
-    this.ahead.push(...claimed)
+    this.ahead.add(claimed)
     if (isFull) setImmediate(() => this.begin())
     else this.begin()
   }
@@ -200,14 +197,14 @@ export class ClaimLoop {
     this.isBeginning = true
     try {
       while (this.busySlots < this.options.concurrency) {
-        const holder = this.ahead.shift()
+        const holder = this.ahead.takeNext()
         if (!holder) break
         this.start(holder)
       }
     } finally {
       this.isBeginning = false
     }
-    if (this.ahead.length > 0) this.releaseLater()
+    if (this.ahead.count > 0) this.releaseLater()
   }
 
   private start(holder: LeaseHolder): void {
@@ -218,6 +215,7 @@ export class ClaimLoop {
       if (!isInSlot) return
       isInSlot = false
       if (durationMs !== undefined) this.options.claimAhead.note(durationMs)
+      this.ahead.ended(holder)
       this.busySlots -= 1
       this.begin()
       this.options.wakeUp.wake()
@@ -250,9 +248,8 @@ export class ClaimLoop {
 
   /** Jobs that were claimed ahead and have waited for a slot for longer than this. */
   private async releaseAhead(olderThanMs: number): Promise<void> {
-    const old = this.ahead.filter((holder) => holder.ageMs >= olderThanMs)
-    this.ahead = this.ahead.filter((holder) => !old.includes(holder))
-    if (this.ahead.length > 0) this.releaseLater()
+    const old = this.ahead.takeOlderThan(olderThanMs)
+    if (this.ahead.count > 0) this.releaseLater()
     if (old.length === 0) return
     this.releasing += 1
     try {

@@ -53,6 +53,14 @@ export class LeaseHolder {
     return this.job.id
   }
 
+  get projectId(): string {
+    return this.job.projectId
+  }
+
+  get priority(): number {
+    return this.job.priority
+  }
+
   /** Its end may let a job go that waits for a limit. */
   get holdsSlot(): boolean {
     return this.job.holdsSlot

@@ -15,6 +15,7 @@ export interface ClaimedJob {
   readonly handedBackCount: number
   /** Attempts it may have, those that were handed back not counted; null: as many as it takes. */
   readonly maxAttempts: number | null
+  readonly priority: number
   readonly triggeredBy: string
   readonly idempotencyKey: string | null
   readonly scheduledFor: string | null
@@ -143,6 +144,7 @@ export const toClaimedJob = (
   lostCount: row.rare?.lostCount ?? 0,
   handedBackCount: row.rare?.handedBackCount ?? 0,
   maxAttempts: row.rare?.maxAttempts ?? null,
+  priority: row.rare?.priority ?? 0,
   triggeredBy: row.rare?.triggeredBy ?? 'manual',
   idempotencyKey: row.rare?.idempotencyKey ?? null,
   scheduledFor: row.scheduledFor,

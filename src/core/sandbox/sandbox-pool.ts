@@ -195,11 +195,17 @@ export class SandboxPool {
     return slot.jobs >= maxJobs || (slot.process.lastUsage?.cpuMs ?? 0) > this.maxCpuMs
   }
 
-  /** Ends used ones, those that were idle longest first: beyond `keep`, or old and beyond `size`. */
+  /**
+   * Ends used ones beyond `keep`, or old and beyond `size`: first the spare ones of projects that have
+   * another, then those that were idle longest. When projects take turns, that one is the next that
+   * will be needed.
+   */
   private evict(): void {
     clearTimeout(this.evictTimer)
-    const idle = [...this.slots].filter(
-      (slot) => slot.state === 'free' && slot.projectId !== undefined && slot.process.isAlive,
+    const idle = spareFirst(
+      [...this.slots].filter(
+        (slot) => slot.state === 'free' && slot.projectId !== undefined && slot.process.isAlive,
+      ),
     )
     const busy = [...this.slots].filter((slot) => slot.state === 'busy').length
     const { size, keep = size } = this.options
@@ -285,4 +291,11 @@ export class SandboxPool {
   private get maxCpuMs(): number {
     return this.options.maxCpuMs ?? 601_000
   }
+}
+
+/** Those whose project has one that was used later, then the others; each in their order. */
+function spareFirst(idle: readonly Slot[]): readonly Slot[] {
+  const last = new Map(idle.map((slot) => [slot.projectId, slot]))
+  const isSpare = (slot: Slot): boolean => last.get(slot.projectId) !== slot
+  return [...idle.filter(isSpare), ...idle.filter((slot) => !isSpare(slot))]
 }

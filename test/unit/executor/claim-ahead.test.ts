@@ -20,7 +20,7 @@ describe('how many jobs are claimed beyond the free slots', () => {
   })
 
   it('is bounded for jobs that take no time', () => {
-    expect(after(times(20, 0))).toBe(500)
+    expect(after(times(20, 0))).toBe(1024)
   })
 
   it('is none when more than one job in twenty takes 20 ms', () => {
