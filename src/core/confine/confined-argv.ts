@@ -80,9 +80,12 @@ umask 022
 mount -t tmpfs -o size=256k,mode=755,nosuid,nodev kiln /sys
 while [ "$1" != -- ]; do
   to="/sys$3"
-  if [ -d "$2" ]; then mkdir -p "$to"; else mkdir -p "\${to%/*}"; : > "$to"; fi
-  mount --bind "$2" "$to"
-  mount -o "remount,bind,$1,nosuid,nodev" "$to"
+  if [ -d "$2" ]; then folder=$to; else folder=\${to%/*}; fi
+  [ -d "$folder" ] || mkdir -p "$folder"
+  [ -d "$2" ] || : > "$to"
+  mount -o "bind,$1,nosuid,nodev" "$2" "$to"
+  # Not every mount does both at once.
+  [ "$1" = rw ] || [ ! -w "$to" ] || mount -o remount,bind,ro,nosuid,nodev "$to"
   shift 3
 done
 shift
