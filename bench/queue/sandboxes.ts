@@ -8,6 +8,8 @@ import { startKilnSide, startPeer } from '../support/queue/start-sides.ts'
 import { trivialScript } from '../support/queue/trivial-script.ts'
 
 const rounds = 3
+/** Fifty projects have fifty sandboxes to start, and V8 has each to compile. */
+const warmUps = 3
 /** Of each run: so many that V8's first look at the code is a small part of it, on either side. */
 const jobs = 2000
 /** Twice two cores: what an executor runs at a time unless told otherwise. */
@@ -31,7 +33,7 @@ async function measure(bench: QueueBench): Promise<Figure[]> {
   const bare = [bench.start('isolates', {}), bench.start('isolates', {})]
   const fresh = sandboxMemory(one.side.pid)
 
-  const samples = await interleave(rounds, {
+  const sides = {
     async one() {
       await one.fill(jobs)
       return bench.drain(one.side, jobs)
@@ -61,7 +63,8 @@ async function measure(bench: QueueBench): Promise<Figure[]> {
         postgresCpuMs: undefined,
       }
     },
-  })
+  }
+  const samples = await interleave(rounds, sides, warmUps)
   const peers = [
     summarize('graphile_worker_async', samples.pooled),
     summarize('graphile_worker_sync', samples.inTurn),
