@@ -23,7 +23,7 @@ const probe = bundleProcess(path.join(import.meta.dirname, 'memory-probe.ts'))
 
 /**
  * Memory that is in use, not what the garbage collector has yet to give back. Each of the two
- * sandboxes lives for 500 jobs, so each portion sees whole lives.
+ * sandboxes lives for 1,000 jobs: the first portion sees half a life of each, the others whole ones.
  */
 const portions = [1000, 8000, 1000]
 

@@ -50,11 +50,10 @@ interface Slot {
 }
 
 /**
- * Whatever a job leaves behind in its process is gone after this many: V8 itself holds some megabytes
- * more in a process that has collected its garbage a few times. Starting the next one costs as much as
- * fifty small jobs.
+ * Whatever a job leaves behind in its process is gone after this many: about 1 KB of each stays.
+ * Starting the next one costs as much as fifty small jobs.
  */
-const maxJobs = 500
+const maxJobs = 1000
 /** Beyond `size`, one that nobody has used for so long ends. */
 const maxIdleMs = 60_000
 /** Growth of a process over its start, past which a fresh one is cheaper to trust. */
