@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { RunCounts } from '../test/support/counts-reporter.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 const folder = mkdtempSync(path.join(tmpdir(), 'kiln-test-report-'))
@@ -43,58 +44,28 @@ async function check(name: string, command: string, args: readonly string[]): Pr
 const checkBeside = (name: string, command: string, args: readonly string[]): Promise<Report> =>
   check(name, 'nice', [command, ...args])
 
-interface Counts {
-  readonly passed: number
-  readonly failed: number
-}
-
-interface TestRun {
-  /** By file. */
-  readonly files: ReadonlyMap<string, Counts>
-  /** Nothing went wrong outside of the tests. */
-  readonly isWhole: boolean
-}
-
-const failedFiles = ({ files }: TestRun): string[] =>
-  [...files].flatMap(([file, counts]) => (counts.failed > 0 ? [file] : []))
-
-async function vitest(name: string, args: readonly string[]): Promise<TestRun> {
-  const report = path.join(folder, `${name}.json`)
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+/** Runs Vitest; undefined when it did not come to its end. */
+async function vitest(name: string, args: readonly string[]): Promise<RunCounts | undefined> {
+  const file = path.join(folder, `${name}.json`)
+  const reporters = ['--reporter=default', '--reporter=test/support/counts-reporter.ts']
   const child = spawn('vitest', ['run', ...reporters, ...args], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, KILN_TEST_COUNTS: file },
   })
-  await new Promise<void>((resolve) => {
+  const status = await new Promise<number | null>((resolve) => {
     child.on('error', (error) => {
       console.error(error.message)
-      resolve()
+      resolve(null)
     })
-    child.on('close', () => resolve())
+    child.on('close', resolve)
   })
-  return readRun(report)
-}
-
-/** A run that crashed, or ran no test, is not whole. */
-function readRun(report: string): TestRun {
   try {
-    const { success, testResults } = JSON.parse(readFileSync(report, 'utf8')) as {
-      success: boolean
-      testResults: { name: string; status: string; assertionResults: { status: string }[] }[]
-    }
-    const files = new Map<string, Counts>()
-    for (const { name, status, assertionResults } of testResults) {
-      const count = (wanted: string): number =>
-        assertionResults.filter((test) => test.status === wanted).length
-      const failedTests = count('failed')
-      // What failed may have been the set-up of the file.
-      const isFailed = status === 'failed' && failedTests === 0
-      files.set(name, { passed: count('passed'), failed: isFailed ? 1 : failedTests })
-    }
-    const run = { files, isWhole: true }
-    return { files, isWhole: files.size > 0 && (success || failedFiles(run).length > 0) }
+    const counts = JSON.parse(readFileSync(file, 'utf8')) as RunCounts
+    const isExplained = counts.unhandledErrors > 0 || counts.files.some(({ failed }) => failed > 0)
+    return status === 0 || isExplained ? counts : undefined
   } catch {
-    return { files: new Map(), isWhole: false }
+    return undefined
   }
 }
 
@@ -103,24 +74,37 @@ const maxRepeated = 5
 
 /**
  * Every kind of test; counts them. A few files that failed run once more when nothing else does: a test
- * that passes then is told, since it is a defect, of the test if not of Kiln.
+ * that passes then is told, since it is a defect, of the test if not of Kiln. What crashed, or threw
+ * where no test saw it, has failed.
  */
 async function runTests(): Promise<void> {
   const first = await vitest('first', [])
-  const again = failedFiles(first)
-  const mayRepeat = first.isWhole && again.length > 0 && again.length <= maxRepeated
+  await checks
+  const again = first?.files.filter((counts) => counts.failed > 0) ?? []
+  const mayRepeat =
+    first?.unhandledErrors === 0 &&
+    again.length > 0 &&
+    again.length <= maxRepeated &&
+    again.every(({ isFinished }) => isFinished)
   const second = mayRepeat
-    ? await vitest('second', ['--maxWorkers=1', ...again.map((file) => path.relative(root, file))])
+    ? await vitest('second', [
+        '--maxWorkers=1',
+        ...again.map(({ file }) => path.relative(root, file)),
+      ])
     : undefined
-  for (const [file, counts] of first.files) {
-    const last = second?.files.get(file) ?? counts
+  for (const counts of first?.files ?? []) {
+    const repeated = second?.files.find(({ file }) => file === counts.file)
+    const isFlaky = second?.unhandledErrors === 0 && repeated?.failed === 0 && repeated.passed > 0
+    const last = isFlaky ? repeated : counts
     passed += last.passed
     failed += last.failed
-    if (counts.failed > last.failed) {
-      console.log(`flaky: ${path.relative(root, file)} failed, and passed when it ran alone`)
+    if (!last.isFinished && last.failed === 0) failed += 1
+    if (isFlaky) {
+      console.log(`flaky: ${path.relative(root, counts.file)} failed, and passed when it ran alone`)
     }
   }
-  if (!first.isWhole || second?.isWhole === false) failed += 1
+  failed += first?.unhandledErrors ?? 0
+  if (!first?.files.some((counts) => counts.passed > 0)) failed += 1
 }
 
 const node = process.execPath

@@ -77,19 +77,21 @@ function bwrapArgv(
  */
 const unshareScript = `set -e
 umask 022
-mount -t tmpfs -o size=256k,mode=755,nosuid,nodev kiln /sys
+mount=$1
+steps=$2
+shift 2
+"$mount" -t tmpfs -o size=256k,mode=755,nosuid,nodev kiln /sys
 while [ "$1" != -- ]; do
   to="/sys$3"
   if [ -d "$2" ]; then folder=$to; else folder=\${to%/*}; fi
   [ -d "$folder" ] || mkdir -p "$folder"
   [ -d "$2" ] || : > "$to"
-  mount -o "bind,$1,nosuid,nodev" "$2" "$to"
-  # Not every mount does both at once.
-  [ "$1" = rw ] || [ ! -w "$to" ] || mount -o remount,bind,ro,nosuid,nodev "$to"
+  "$mount" -o "bind,$1,nosuid,nodev" "$2" "$to"
+  [ "$steps" = 1 ] || "$mount" -o "remount,bind,$1,nosuid,nodev" "$to"
   shift 3
 done
 shift
-mount -o remount,bind,ro,nosuid,nodev /sys
+"$mount" -o remount,bind,ro,nosuid,nodev /sys
 "$0" --user --map-user=65534 --map-group=65534 --root=/sys --wd=/ "$@"
 exit $?`
 
@@ -108,6 +110,8 @@ function unshareArgv(
     '-c',
     unshareScript,
     confiner.path,
+    confiner.mountPath,
+    confiner.canBindReadOnly ? '1' : '2',
     ...readOnly.flatMap(([from, to]) => ['ro', from, to]),
     ...writable.flatMap(([from, to]) => ['rw', from, to]),
     '--',

@@ -11,6 +11,13 @@ export interface Confiner {
   readonly path: string
   /** bwrap 0.8 and newer can forbid the process to make namespaces in turn. */
   readonly canDisableNamespaces: boolean
+  /** Of mount(8). */
+  readonly mountPath: string
+  /**
+   * One call of mount(8) makes a bind mount that is read-only: util-linux of 2015 and newer sets both,
+   * others leave it writable without a word.
+   */
+  readonly canBindReadOnly: boolean
 }
 
 /** Not PATH: what confines a hostile process is the system's own program. */
@@ -30,17 +37,31 @@ export function findConfiner(kind: ConfinerKind): Promise<Confiner | undefined> 
 
 async function look(kind: ConfinerKind): Promise<Confiner | undefined> {
   if (process.platform !== 'linux') return undefined
-  const file = folders.map((folder) => path.join(folder, kind)).find((name) => existsSync(name))
+  const file = findProgram(kind)
   if (file === undefined) return undefined
-  if (kind === 'unshare') return { kind, path: file, canDisableNamespaces: false }
-  const [major = 0, minor = 0] = (await versionOf(file)).split('.').map(Number)
-  return { kind, path: file, canDisableNamespaces: major > 0 || minor >= 8 }
+  if (kind === 'unshare') {
+    const mountPath = findProgram('mount') ?? 'mount'
+    const canBindReadOnly = isNewUtilLinux(await versionText(mountPath))
+    return { kind, path: file, canDisableNamespaces: false, mountPath, canBindReadOnly }
+  }
+  const [major = 0, minor = 0] = numbersOf(await versionText(file))
+  const canDisableNamespaces = major > 0 || minor >= 8
+  return { kind, path: file, canDisableNamespaces, mountPath: '', canBindReadOnly: true }
 }
 
-function versionOf(file: string): Promise<string> {
+const findProgram = (name: string): string | undefined =>
+  folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file))
+
+function isNewUtilLinux(text: string): boolean {
+  const [major = 0, minor = 0] = numbersOf(text)
+  return text.includes('util-linux') && (major > 2 || (major === 2 && minor >= 27))
+}
+
+const numbersOf = (text: string): number[] =>
+  (/\d+\.\d+/.exec(text)?.[0] ?? '0.0').split('.').map(Number)
+
+function versionText(file: string): Promise<string> {
   return new Promise((resolve) => {
-    execFile(file, ['--version'], { env: {}, timeout: 2000 }, (_error, stdout) => {
-      resolve(/\d+\.\d+/.exec(stdout)?.[0] ?? '0.0')
-    })
+    execFile(file, ['--version'], { env: {}, timeout: 2000 }, (_error, stdout) => resolve(stdout))
   })
 }

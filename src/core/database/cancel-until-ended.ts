@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-const askAgainMs = 100
+/** Between two requests; each pause is twice the one before. */
+const [firstPauseMs, longestPauseMs] = [100, 2000]
 
 /**
  * Asks the server by `cancel`, which never rejects, until `statement` has ended. Once is not enough: a
@@ -15,8 +16,8 @@ export async function cancelUntilEnded(
     () => true,
     () => true,
   )
-  for (;;) {
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     await cancel()
-    if (await Promise.race([ended, delay(askAgainMs, false, { ref: false })])) return
+    if (await Promise.race([ended, delay(pauseMs, false, { ref: false })])) return
   }
 }

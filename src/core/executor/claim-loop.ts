@@ -103,20 +103,23 @@ export class ClaimLoop {
   }
 
   private async claimAndBegin(untilEmpty: boolean): Promise<void> {
-    const { context, wakeUp, isOpen, isDraining, admission } = this.options
+    const { context, wakeUp, isOpen, isDraining, admission, claim } = this.options
     while (isOpen()) {
       this.lastPassAt = context.clock.monotonic()
       const { admittedCount } = admission
       const wanted = isDraining() ? 0 : this.wanted
-      const claimed = wanted > 0 ? await this.claim(wanted, untilEmpty) : []
-      if (claimed) this.accept(claimed, claimed.length === wanted)
+      const claimed = wanted > 0 ? await this.attempt(() => claim(wanted), untilEmpty) : []
+      const isFull = wanted > 0 && claimed?.length === wanted
+      if (claimed) this.accept(claimed, isFull)
+      let isKnown = claimed !== undefined
       if (untilEmpty && claimed?.length === 0 && this.hasNothing) {
-        await admission.admit()
-        if (admission.admittedCount === admittedCount) break
+        isKnown = wanted === 0 || (await this.isQueueEmpty())
+        if (isKnown) await admission.admit()
+        if (isKnown && admission.admittedCount === admittedCount) break
       }
-      if (!claimed) {
+      if (!isKnown) {
         await this.pause(Math.max(againMs, this.failures.delayMs))
-      } else if (wanted === 0 || claimed.length < wanted) {
+      } else if (!isFull) {
         this.tidyUp()
         // A full batch may have left more behind: ask again at once.
         await wakeUp.next(context.settings.pollIntervalMs)
@@ -124,24 +127,26 @@ export class ClaimLoop {
     }
   }
 
+  /** A claim gets nothing also when the jobs at the front were changed meanwhile. */
+  private async isQueueEmpty(): Promise<boolean> {
+    if (this.releasing > 0) return false
+    return (await this.attempt(this.options.hasDueJobs, true)) === false
+  }
+
   /**
-   * Undefined when nobody knows whether the queue is empty: it failed, or the jobs at the front were
-   * changed meanwhile. A service goes on
-   * whatever the database says, for people are mending it; a command that works until the queue is
-   * empty waits only for what passes by itself.
+   * Undefined when it failed. A service goes on whatever the database says, for people are mending
+   * it; a command that works until the queue is empty waits only for what passes by itself.
    */
-  private async claim(
-    limit: number,
+  private async attempt<T>(
+    statement: () => Promise<T>,
     untilEmpty: boolean,
-  ): Promise<readonly LeaseHolder[] | undefined> {
-    const { claim, hasDueJobs, context } = this.options
+  ): Promise<T | undefined> {
+    const { context } = this.options
     try {
-      const claimed = await claim(limit)
-      const isLast = untilEmpty && claimed.length === 0 && this.hasNothing
-      const isUndecided = isLast && (this.releasing > 0 || (await hasDueJobs()))
+      const answer = await statement()
       if (this.isClaimFailing) context.log.info({}, 'jobs are claimed again')
       this.failures.end()
-      return isUndecided ? undefined : claimed
+      return answer
     } catch (error) {
       if (untilEmpty && !isConnectionLost(error) && !isPassing(error)) throw error
       if (this.failures.add(messageOf(error))) {
@@ -154,7 +159,7 @@ export class ClaimLoop {
 
   /** After many jobs, when there is none to run: of those to come hardly one waits for it. */
   private tidyUp(): void {
-    if (this.unfinished.size > 0 || this.begun < collectAfterJobs) return
+    if (!this.hasNothing || this.begun < collectAfterJobs) return
     this.begun = 0
     collectGarbage()
   }
@@ -258,7 +263,8 @@ export class ClaimLoop {
       const { log } = this.options.context
       log.warn({ error: messageOf(error) }, 'database error: cannot give back what was claimed')
       // They are still ours: run them.
-      this.accept(old, false)
+      this.ahead.putBack(old)
+      this.begin()
     } finally {
       this.releasing -= 1
     }

@@ -31,6 +31,11 @@ export class JobsInHand<Job extends JobInHand> {
     this.jobs.push(...jobs)
   }
 
+  /** Those that were taken as too old, and have to be begun all the same. */
+  putBack(jobs: readonly Job[]): void {
+    this.jobs.unshift(...jobs)
+  }
+
   /** The job to begin now; its script counts as running until `ended`. */
   takeNext(): Job | undefined {
     const index = this.nextIndex()

@@ -26,7 +26,7 @@ export interface LeaseEnvironment {
   readonly runChild: (input: InsertedJob) => Promise<JobEnd>
   readonly childSlots: ChildSlots
   readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
-  /** It is known how the job ended, so long after its turn came. */
+  /** The job has ended and holds nothing any more; so long after its turn came. */
   readonly onResult: (holder: LeaseHolder, end: JobEnd, tookMs: number) => void
   /**
    * The job needs this process no more. `isKnownEnded`: the lease has ended in the database too, as

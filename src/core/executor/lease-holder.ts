@@ -93,22 +93,23 @@ export class LeaseHolder {
     this.startedAt = clock.monotonic()
     let isKnownEnded = false
     let database: OpenDatabase | undefined
+    let end: JobEnd | undefined
     try {
       const running = this.runScript()
-      // Waiting for what is there already would cost each quick job its turn.
+      // What takes a sandbox's place may have ended already.
       const outcome = running instanceof Promise ? await running : running
       if (outcome.status === 'completed') database = outcome.database
       this.endedAt = clock.monotonic()
       onScriptEnd?.(this.endedAt - this.startedAt)
       this.options.onResult?.()
-      const end = (await this.writeAtOnce(outcome)) ?? (await this.conclude(outcome))
+      end = (await this.writeAtOnce(outcome)) ?? (await this.conclude(outcome))
       isKnownEnded = end.status !== 'lost' || end.isKnownEnded
-      this.environment.onResult(this, end, clock.monotonic() - this.startedAt)
       return end
     } finally {
       this.progress?.stop()
       if (database) await database.close()
       this.end(isKnownEnded)
+      if (end) this.environment.onResult(this, end, clock.monotonic() - this.startedAt)
     }
   }
 

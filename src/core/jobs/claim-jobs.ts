@@ -90,7 +90,8 @@ export const sharedFacts = (startedAt: string): string => `
     'analysisName', analysis.name,
     'projectId', analysis.project_id,
     'isActive', analysis.is_active,
-    'startedAt', to_char(${startedAt} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    -- As the driver gives times: JSON's are those of the standard, whatever the session is set to.
+    'startedAt', (to_json(${startedAt} at time zone 'UTC') #>> '{}') || 'Z'
   )`
 
 export type SharedFacts = Pick<ClaimedJob, 'analysisName' | 'projectId' | 'isActive' | 'startedAt'>

@@ -152,7 +152,8 @@ export async function finishJobs(
     int8Array(outcomes.map(({ durationMs }) => Math.round(durationMs))),
     uuidArray(endedTokens),
   ])
-  return new Set(row?.written ?? ids)
+  if (!row) throw new Error('outcomes were written, and nobody told which')
+  return new Set(row.written ?? ids)
 }
 
 /** Writes the outcomes of those jobs whose rows nobody else has locked, and tells which have been. */

@@ -45,6 +45,6 @@ async function takeLock(
       { hint: 'try again when it has ended' },
     )
   } finally {
-    await session.client.query('set lock_timeout = 0').catch(() => undefined)
+    await session.cleanUp('set lock_timeout = 0')
   }
 }

@@ -16,6 +16,8 @@ export interface RestoreSession {
     sql: string,
     values?: readonly unknown[],
   ): Promise<pg.QueryResult<Row>>
+  /** Puts something in order, also after an abort; a connection that is gone has nothing left of it. */
+  cleanUp(sql: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -59,6 +61,10 @@ export async function openRestoreSession(
       throw watch.silence ?? error
     }
   }
+  const cleanUp = async (sql: string): Promise<void> => {
+    await watch.settled(client)
+    await client.query(sql).catch(() => undefined)
+  }
   const close = async (): Promise<void> => {
     watch.remove(client)
     if (!given) await watch.stop()
@@ -83,7 +89,7 @@ export async function openRestoreSession(
       set timezone = 'UTC'; set client_encoding = 'UTF8'; set xmloption = 'content';
       set default_transaction_read_only = off; set check_function_bodies = off;
       set row_security = off`)
-    return { client, target, live, watch, query, close }
+    return { client, target, live, watch, query, cleanUp, close }
   } catch (error) {
     await close()
     throw databaseError(error, target.label)

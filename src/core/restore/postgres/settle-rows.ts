@@ -35,10 +35,7 @@ export async function settleRows(session: RestoreSession, schema: string): Promi
     const schedules = await count(planSchedules)
     return { projects, versions, ...jobs, schedules }
   } finally {
-    await session.client
-      .query(`set search_path = ${quoted(session.live)}`)
-      // A connection that is gone has no settings left.
-      .catch(() => undefined)
+    await session.cleanUp(`set search_path = ${quoted(session.live)}`)
   }
 }
 

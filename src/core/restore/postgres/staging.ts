@@ -139,10 +139,7 @@ export async function addForeignKeys(
       }
     }
   } finally {
-    await session.client
-      .query(`set search_path = ${quoted(session.live)}`)
-      // A connection that is gone has no settings left.
-      .catch(() => undefined)
+    await session.cleanUp(`set search_path = ${quoted(session.live)}`)
   }
 }
 

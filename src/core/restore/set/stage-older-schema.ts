@@ -63,9 +63,7 @@ export async function stageOlderSchema(
       { hint: `restore it with Kiln ${set.manifest.programVersion}, then migrate`, cause: error },
     )
   } finally {
-    await session.client
-      .query(`drop schema if exists ${quoted(schema)} cascade`)
-      .catch(() => undefined)
-    await session.client.query(`set search_path = ${quoted(session.live)}`).catch(() => undefined)
+    await session.cleanUp(`drop schema if exists ${quoted(schema)} cascade`)
+    await session.cleanUp(`set search_path = ${quoted(session.live)}`)
   }
 }
