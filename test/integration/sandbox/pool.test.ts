@@ -125,6 +125,17 @@ describe('reuse', () => {
     expect(isProcessAlive(first)).toBe(true)
   })
 
+  it('ends the second one of a project before the only one of another', async () => {
+    await open({ size: 1, keep: 3, warm: 0 })
+    const only = await pidOf('a')
+    const twice = [await pool.acquire('b'), await pool.acquire('b')]
+    for (const sandbox of twice) sandbox.release()
+    await pidOf('c')
+    const alive = (): boolean[] => twice.map(({ pid }) => isProcessAlive(pid))
+    await expect.poll(alive).toEqual([false, true])
+    expect(isProcessAlive(only)).toBe(true)
+  })
+
   it('starts one more for a job that waits for another', async () => {
     await open({ size: 1 })
     const ran = await runScript(pool, body('return await ctx.runAnalysis("child")'), {
