@@ -163,7 +163,7 @@ export class Executor {
       onCommitStep: this.options.onCommitStep,
       runChild: (input) => this.runInserted(input),
       childSlots: new ChildSlots(this.options.concurrency),
-      onResult: (holder, end, tookMs) => {
+      onConcluded: (holder, end, tookMs) => {
         this.meter.jobEnded(end.status, tookMs)
         if (holder.holdsSlot) void this.admission.admit()
       },

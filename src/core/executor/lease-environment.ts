@@ -27,7 +27,7 @@ export interface LeaseEnvironment {
   readonly childSlots: ChildSlots
   readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
   /** The job has ended and holds nothing any more; so long after its turn came. */
-  readonly onResult: (holder: LeaseHolder, end: JobEnd, tookMs: number) => void
+  readonly onConcluded: (holder: LeaseHolder, end: JobEnd, tookMs: number) => void
   /**
    * The job needs this process no more. `isKnownEnded`: the lease has ended in the database too, as
    * far as anybody knows.

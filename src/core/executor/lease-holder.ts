@@ -109,7 +109,7 @@ export class LeaseHolder {
       this.progress?.stop()
       if (database) await database.close()
       this.end(isKnownEnded)
-      if (end) this.environment.onResult(this, end, clock.monotonic() - this.startedAt)
+      if (end) this.environment.onConcluded(this, end, clock.monotonic() - this.startedAt)
     }
   }
 
