@@ -12,7 +12,8 @@ export interface Rescue {
  * leases: each job goes back to pending while it may be lost again and has attempts left, else it
  * fails with `executor_lost`. One statement, so that two rescuers do it once. Nothing happens when
  * the executor has beaten meanwhile. One that has signed off holds no job: what it still holds is
- * rescued too.
+ * rescued too. A job whose row somebody else has locked keeps its lease and waits for the next
+ * rescue: neither the others nor the caller wait for it.
  */
 export function rescueJobs(
   queries: Queries,
@@ -25,28 +26,33 @@ export function rescueJobs(
       dead as (
         update analysis_executors
         set stopped_at = coalesce(stopped_at, now())
-        where id = ${executorId}
-          and (stopped_at is not null or beat_count = ${seenBeatCount})
+        where id = (
+            select id
+            from analysis_executors
+            where id = ${executorId}
+              and (stopped_at is not null or beat_count = ${seenBeatCount})
+            for no key update skip locked
+          )
         returning id, label
+      ),
+      held as (
+        select token, job_ids
+        from analysis_leases
+        where executor_id in (select id from dead)
       ),
       lost as (
         select ${lostColumns}, dead.label, 'the executor ' || dead.label || ' died while it ran this job'
             as message
         from analysis_jobs job
         join dead on dead.id = job.executor_id
-        where job.id = any (array(
-            select unnest(job_ids)
-            from analysis_leases
-            where executor_id = ${executorId}
-          ))
-          and job.status = 'running'
-          -- Whether it has completed is known to its project's database only.
-          and job.committing_at is null
-        for update of job
+        where job.id = any (array(select unnest(job_ids) from held))
+          and ${isUnfinished}
+        for update of job skip locked
       ),
       ended as (
-        delete from analysis_leases
-        where executor_id in (select id from dead)
+        delete from analysis_leases lease
+        where token in (select token from held)
+          and ${namesNoOther(sql`job.executor_id in (select id from dead)`)}
       )
     `,
   )
@@ -69,15 +75,9 @@ export function rescueUnownedJobs(queries: Queries): Promise<Rescue> {
         select ${lostColumns}, null as label, 'no executor runs this job' as message
         from analysis_jobs job
         where job.id = any (array(select unnest(job_ids) from unowned))
-          and job.status = 'running'
-          -- Whether it has completed is known to its project's database only.
-          and job.committing_at is null
-          and not exists (
-            select
-            from analysis_executors executor
-            where executor.id = job.executor_id
-          )
-        for update of job
+          and ${isUnfinished}
+          and ${hasNoExecutor}
+        for update of job skip locked
       ),
       ended as (
         delete from analysis_leases lease
@@ -85,6 +85,7 @@ export function rescueUnownedJobs(queries: Queries): Promise<Rescue> {
         where lease.token = unowned.token
           -- A job may have joined it since.
           and lease.job_ids = unowned.job_ids
+          and ${namesNoOther(hasNoExecutor)}
       )
     `,
   )
@@ -96,6 +97,29 @@ const lostColumns = sql`
   job.lost_count < job.max_lost
     and (job.max_attempts is null or job.attempt - job.handed_back_count < job.max_attempts)
     as may_run_again
+`
+
+/** Whether one that is committing has completed is known to its project's database only. */
+const isUnfinished = sql`job.status = 'running' and job.committing_at is null`
+
+const hasNoExecutor = sql`
+  not exists (
+    select
+    from analysis_executors executor
+    where executor.id = job.executor_id
+  )
+`
+
+/** Of those that this rescue is for, `lease` names none that is not in `lost`: one whose row is locked. */
+const namesNoOther = (isMine: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  not exists (
+    select
+    from analysis_jobs job
+    where job.id = any (lease.job_ids)
+      and ${isUnfinished}
+      and ${isMine}
+      and job.id not in (select id from lost)
+  )
 `
 
 /** Ends the attempts of `lost`. Counts that somebody has set by SQL may be at their greatest. */

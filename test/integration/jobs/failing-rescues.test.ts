@@ -148,6 +148,58 @@ describe('a look for dead executors', () => {
     expect(await row(bad)).toMatchObject({ status: 'pending' })
   })
 
+  it.each([
+    ['a sweep', () => sweepLostExecutors(queries())],
+    ['a service', () => new LostExecutorWatch(test.context).look()],
+  ])('leaves a job whose row somebody has locked to the next one: %s', async (_name, look) => {
+    const locked = await deadHolder('max_lost = 3')
+    const unowned = await insertJob(pool(), analysisId)
+    await sql(`update analysis_jobs set status = 'running' where id = $1`, [unowned])
+    const others = [await deadHolder('max_lost = 3'), await insertJob(pool(), analysisId)]
+    await sql(`update analysis_jobs set status = 'running' where id = $1`, [others[1]])
+    const operator = await pool().connect()
+    try {
+      await operator.query('begin')
+      await operator.query('select from analysis_jobs where id = any ($1) for update', [
+        [locked, unowned],
+      ])
+      await look()
+      for (const id of others) expect(await row(id)).toMatchObject({ status: 'pending' })
+      for (const id of [locked, unowned]) expect(await row(id)).toMatchObject({ status: 'running' })
+      // Nothing more to do, and the executor row may be locked as well.
+      await operator.query('select from analysis_executors for update')
+      await look()
+    } finally {
+      await operator.query('rollback')
+      operator.release()
+    }
+    await look()
+    for (const id of [locked, unowned]) {
+      expect(await row(id)).toMatchObject({ status: 'pending', lost_count: 1 })
+    }
+    expect((await sql('select from analysis_leases')).rows).toEqual([])
+  })
+
+  it('leaves of one claim the jobs that are locked, and returns the others', async () => {
+    const executor = await addExecutor(test.context)
+    await insertJob(pool(), analysisId)
+    await insertJob(pool(), analysisId)
+    const [first, second] = await claimJobs(queries(), executor, 2)
+    await sql('update analysis_executors set stopped_at = now()')
+    const operator = await pool().connect()
+    try {
+      await operator.query('begin')
+      await operator.query('select from analysis_jobs where id = $1 for update', [first?.id])
+      expect(await sweepLostExecutors(queries())).toMatchObject({ pending: 1, problems: [] })
+    } finally {
+      await operator.query('rollback')
+      operator.release()
+    }
+    expect(await row(second?.id ?? '')).toMatchObject({ status: 'pending', lost_count: 1 })
+    expect(await sweepLostExecutors(queries())).toMatchObject({ pending: 1, problems: [] })
+    expect(await row(first?.id ?? '')).toMatchObject({ status: 'pending', lost_count: 1 })
+  })
+
   it('says that it could not look, and does not fail', async () => {
     await sql('alter table analysis_executors rename to away')
     const { problems } = await (async () => {
