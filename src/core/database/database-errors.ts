@@ -15,7 +15,9 @@ const known: Readonly<Record<string, readonly [ErrorCode, string]>> = {
     'check the socket folder; kiln db start starts the private Postgres',
   ],
   '08000': ['DATABASE_CONNECTION_FAILED', 'check that Postgres runs, then try again'],
+  '08001': ['DATABASE_CONNECTION_FAILED', 'check that Postgres runs there, and host and port'],
   '08003': ['DATABASE_CONNECTION_FAILED', 'check that Postgres runs, then try again'],
+  '08004': ['DATABASE_CONNECTION_FAILED', 'the server refuses connections: check its log'],
   '08006': ['DATABASE_CONNECTION_FAILED', 'check that Postgres runs, then try again'],
   '57P01': ['DATABASE_CONNECTION_FAILED', 'the server is stopping: try again when it is back'],
   '57P02': ['DATABASE_CONNECTION_FAILED', 'the server is recovering: try again when it is back'],
@@ -46,7 +48,7 @@ export function databaseError(error: unknown, target = 'the database'): KilnErro
   const message = messageOf(unwrap(error))
   const entry =
     (code === undefined ? undefined : known[code]) ??
-    (connectionTexts.test(message) ? known.ECONNRESET : undefined)
+    (connectionTexts.test(message) || isOfPooler(unwrap(error)) ? known.ECONNRESET : undefined)
   if (!entry) {
     return new KilnError('DATABASE_ERROR', `database error: ${message}`, {
       cause: error,
@@ -73,12 +75,36 @@ export function isDatabaseError(error: unknown): boolean {
     : code in known || /^[0-9A-Z]{5}$/.test(code)
 }
 
+/** PgBouncer ends a client with a violation of the protocol when it gets no server for it. */
+const isOfPooler = (error: unknown): boolean =>
+  errorCodeOf(error) === '08P01' && (error as { severity?: unknown }).severity === 'FATAL'
+
 /** Errors that the next try may not meet: conflicts between sessions, limits, a full disk. */
 const passing = new Set(['40001', '40P01', '55P03', '57014', '53100', '53200', '53400'])
 
 /** True for an error of the server that has to do with the moment, not with the statement. */
 export function isPassing(error: unknown): boolean {
   return passing.has(errorCodeOf(unwrap(error)) ?? '')
+}
+
+/** Read only after a failover, credentials or the database gone, no space: it takes no statement. */
+const closed = new Set(['25006', '28000', '28P01', '3D000', '53100'])
+
+/** True while the server cannot be reached or takes no change, whatever the statement says. */
+export function isServerAway(error: unknown): boolean {
+  return isConnectionLost(error) || closed.has(errorCodeOf(unwrap(error)) ?? '')
+}
+
+/** Classes of errors in a value, or against a rule that it breaks: also a trigger's own. */
+const refusals = new Set(['21', '22', '23', '44', '54', 'P0', 'XX'])
+
+/**
+ * True when it is the values of the statement that the server does not take, now or ever: not the
+ * moment, nor what people can mend without them.
+ */
+export function isRefusal(error: unknown): boolean {
+  const code = errorCodeOf(unwrap(error)) ?? ''
+  return code.length === 5 && refusals.has(code.slice(0, 2))
 }
 
 /** True when a statement gave up waiting for a lock that another session holds. */

@@ -17,6 +17,8 @@ export {
   isDatabaseError,
   isLockTimeout,
   isPassing,
+  isRefusal,
+  isServerAway,
 } from './database-errors.ts'
 export { isJsonbText } from './is-jsonb-text.ts'
 export { Listener, type ListenerOptions } from './listener.ts'

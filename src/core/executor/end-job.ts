@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import { isDatabaseError, isRefusal } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
 import { delay } from '../os/index.ts'
 import { CommitInDoubtError, type CommitOptions, commitOutcome } from './commit-outcome.ts'
@@ -8,7 +9,7 @@ import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import type { EndedOutcome } from './run-job.ts'
 import { writeOutcome } from './write-outcome.ts'
 
-/** Between tries to end a job whose outcome the database refuses. */
+/** Between tries to end a job whose outcome could not be written. */
 const unstoredDelayMs = 5000
 
 export interface EndJobOptions extends Omit<CommitOptions, 'signal'> {
@@ -19,9 +20,9 @@ export interface EndJobOptions extends Omit<CommitOptions, 'signal'> {
 /**
  * Writes how a job ended, whatever it takes; undefined when its lease no longer held.
  *
- * A job whose outcome the database refuses must not be forgotten while its row says `running`: it
- * is tried to fail it, for as long as this executor keeps the lease. A job that only its own
- * command runs is given up, and is found as lost when the command has signed off.
+ * A job must not be forgotten while its row says `running`: its outcome is tried for as long as this
+ * executor keeps the lease, and one that the database refuses becomes a failure. A job that only its
+ * own command runs is given up, and is found as lost when the command has signed off.
  */
 export async function endJob(
   options: EndJobOptions,
@@ -37,10 +38,13 @@ export async function endJob(
       const message = `cannot store the outcome: ${messageOf(error)}`
       log.error({ jobId: job.id, tries }, message)
       if (!mayRetry && tries > 1) throw error
-      attempt = {
-        status: 'failed',
-        error: { code: 'result_not_stored', message, stack: null },
-        peakMemoryBytes: outcome.peakMemoryBytes,
+      // What people can mend costs nobody a result.
+      if (isRefusal(error) || !isDatabaseError(error)) {
+        attempt = {
+          status: 'failed',
+          error: { code: 'result_not_stored', message, stack: null },
+          peakMemoryBytes: outcome.peakMemoryBytes,
+        }
       }
       if (tries > 1) await delay(unstoredDelayMs, interruption.signal).catch(() => undefined)
     }

@@ -1,4 +1,4 @@
-import { type Queries, isConnectionLost, isLockTimeout } from '../database/index.ts'
+import { type Queries, isLockTimeout, isServerAway } from '../database/index.ts'
 import { type FinishedJob, finishJobs, finishUnlockedJobs } from '../jobs/index.ts'
 import type { LeaseTable } from './lease-table.ts'
 
@@ -111,7 +111,7 @@ export class OutcomeBatch {
 
   /** One result that Postgres refuses must not fail the others. */
   private async writeSingly(jobs: readonly Waiting[], error: unknown): Promise<void> {
-    if (jobs.length > 1 && !isConnectionLost(error)) {
+    if (jobs.length > 1 && !isServerAway(error)) {
       for (const job of jobs) await this.writeSome([job])
     } else {
       for (const job of jobs) job.reject(error)

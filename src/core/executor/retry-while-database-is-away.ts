@@ -1,4 +1,4 @@
-import { isConnectionLost, isLockTimeout, isPassing } from '../database/index.ts'
+import { isLockTimeout, isPassing, isServerAway } from '../database/index.ts'
 import { delay } from '../os/index.ts'
 
 /** First and longest wait between tries; each is halved or left whole at random. */
@@ -9,9 +9,9 @@ const longestDelayMs = 5000
 const passingTries = 8
 
 /**
- * Repeats a statement until the database answers. Connection losses and locks of others are repeated
- * for as long as they last, deadlocks, timeouts and a full disk a few times, other errors not at all; the
- * statement must be safe to repeat, since its commit may have come through while the reply did not.
+ * Repeats a statement until the database takes it. A server that is away, read only or full and locks
+ * of others are waited for as long as they last, deadlocks and timeouts a few times, other errors not
+ * at all; the statement must be safe to repeat, since its commit may have come through while the reply did not.
  * Rejects with the reason of the signal when that is aborted first.
  */
 export async function retryWhileDatabaseIsAway<T>(
@@ -25,7 +25,7 @@ export async function retryWhileDatabaseIsAway<T>(
     } catch (error) {
       // Looked at only now: few statements fail, and each signal costs.
       if (interruption.signal.aborted) throw error
-      if (!isConnectionLost(error) && !isLockTimeout(error)) {
+      if (!isServerAway(error) && !isLockTimeout(error)) {
         triesLeft -= 1
         if (!isPassing(error) || triesLeft === 0) throw error
       }

@@ -1,4 +1,4 @@
-import { type Queries, isConnectionLost } from '../database/index.ts'
+import { type Queries, isDatabaseError, isRefusal } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
 import {
   type ClaimedJob,
@@ -69,8 +69,8 @@ export async function writeOutcome(
     if (stored) await discardResult(options.dataFolder, stored)
     return undefined
   } catch (error) {
-    if (isConnectionLost(error)) throw error
-    // A full disk, or a result that Postgres refuses, must not leave the job running for ever.
+    if (isDatabaseError(error) && !isRefusal(error)) throw error
+    // A full disk here, or a result that Postgres refuses, must not leave the job running for ever.
     const failure = { code: 'result_not_stored', message: messageOf(error), stack: null }
     const written = await retry(() =>
       writeEnding(options, { status: 'failed', error: clean(failure) }),

@@ -31,6 +31,8 @@ interface Holder {
   readonly processIdentity: ProcessIdentity
   /** It signed off; a job it still holds is one whose end it could not write. */
   readonly isRetired: boolean
+  /** The server takes no change now, and so no heartbeat. */
+  readonly isReadOnly: boolean
 }
 
 /** Leases that belong to no executor. */
@@ -56,9 +58,9 @@ export interface LostExecutor extends Rescue {
 /**
  * Watches the heartbeats of all executors that hold jobs, for as long as a service runs, and rescues
  * the jobs of those that died: at once when the process of this machine is gone, else when this very
- * watch has seen the heartbeat stand still for 8 s, without interruption. A look that failed or came
- * late interrupts it: after an outage of the database all heartbeats are old, and none of their
- * executors is dead.
+ * watch has seen the heartbeat stand still for 8 s, without interruption. A look that failed, came
+ * late or found the server read only interrupts it: after an outage of the database all heartbeats are
+ * old, and none of their executors is dead.
  */
 export class LostExecutorWatch {
   private readonly queries: Queries
@@ -94,6 +96,10 @@ export class LostExecutorWatch {
     if (this.lastLookAt !== undefined && askedAt - this.lastLookAt > longestGapMs) this.interrupt()
     const found = await findHolders(this.queries)
     const holders = found.filter((holder) => holder.id !== null)
+    if (holders.some(({ isReadOnly }) => isReadOnly)) {
+      this.interrupt()
+      return []
+    }
     this.note(holders, this.clock.monotonic())
     const self = holders.length > 0 ? currentProcessIdentity() : undefined
     const lost: LostExecutor[] = []
@@ -161,7 +167,8 @@ async function findHolders(queries: Queries): Promise<(Holder | Nobody)[]> {
   const { rows } = await sql<Holder | Nobody>`
     select executor.id, executor.label, executor.beat_count, executor.process_identity,
       executor.stopped_at is not null as is_retired,
-      (extract(epoch from now() - executor.beat_at) * 1000)::double precision as beat_age_ms
+      (extract(epoch from now() - executor.beat_at) * 1000)::double precision as beat_age_ms,
+      current_setting('transaction_read_only')::boolean as is_read_only
     from (select distinct executor_id from analysis_leases) as holder
     left join analysis_executors executor on executor.id = holder.executor_id
   `.execute(queries)

@@ -123,6 +123,23 @@ describe('the watch over executors', () => {
     expect(await after(2)).toBe(1)
   })
 
+  it('begins anew after a look that found the server read only: it takes no heartbeat', async () => {
+    const { job } = await elsewhere()
+    await makeBeatsOld()
+    const target = { ...test.context.database.target }
+    const database = openDatabase({ target, applicationName: 'watch', poolSize: 1 })
+    onTestFinished(() => database.close())
+    const { after } = startWatch(database)
+    for (const seconds of [0, 2, 2, 2]) await after(seconds)
+    await database.pool.query('set default_transaction_read_only = on')
+    expect(await after(1.9)).toBe(0)
+    expect(await after(1.9)).toBe(0)
+    await database.pool.query('set default_transaction_read_only = off')
+    for (const seconds of [1, 2, 2, 2]) expect(await after(seconds)).toBe(0)
+    expect(await statusOf(job)).toBe('running')
+    expect(await after(2)).toBe(1)
+  })
+
   it('begins anew after a gap, as when this process was suspended', async () => {
     const { job } = await elsewhere()
     await makeBeatsOld()
