@@ -17,7 +17,7 @@ const minSamples = 20
  */
 export class ClaimAhead {
   private readonly concurrency: number
-  private readonly durations: number[] = []
+  private durations: number[] = []
   private next = 0
   private slow = 0
   private sum = 0
@@ -37,6 +37,17 @@ export class ClaimAhead {
     this.sum += durationMs
     if (durationMs >= quickMs) this.slow += 1
     this.next = (this.next + 1) % samples
+  }
+
+  /**
+   * What was claimed ahead had to go back: other jobs have come than those it was judged by. Without
+   * this the same jobs would be claimed and given back ten times a second, until slow ones have ended.
+   */
+  forget(): void {
+    this.durations = []
+    this.next = 0
+    this.slow = 0
+    this.sum = 0
   }
 
   /** Jobs to hold beyond those that run. */

@@ -256,6 +256,7 @@ export class ClaimLoop {
     const old = this.ahead.takeOlderThan(olderThanMs)
     if (this.ahead.count > 0) this.releaseLater()
     if (old.length === 0) return
+    this.options.claimAhead.forget()
     this.releasing += 1
     try {
       await this.options.release(old)

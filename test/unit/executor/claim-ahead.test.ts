@@ -28,6 +28,16 @@ describe('how many jobs are claimed beyond the free slots', () => {
     expect(after([...times(94, 1), ...times(6, 20)])).toBe(0)
   })
 
+  it('is none after it was wrong, until as many again were quick', () => {
+    const ahead = new ClaimAhead(4)
+    for (const duration of [...times(90, 2), ...times(10, 50)]) ahead.note(duration)
+    ahead.forget()
+    for (const duration of times(19, 2)) ahead.note(duration)
+    expect(ahead.allowance).toBe(0)
+    ahead.note(2)
+    expect(ahead.allowance).toBe(100)
+  })
+
   it('forgets what was long ago', () => {
     expect(after([...times(100, 5000), ...times(100, 2)])).toBe(100)
     expect(after([...times(100, 2), ...times(100, 5000)])).toBe(0)

@@ -1,0 +1,94 @@
+import { expect, it } from 'vitest'
+import type { Context } from '../../../src/core/context.ts'
+import { ClaimAhead } from '../../../src/core/executor/claim-ahead.ts'
+import { ClaimLoop, type ClaimLoopOptions } from '../../../src/core/executor/claim-loop.ts'
+import type { JobEnd } from '../../../src/core/executor/job-end.ts'
+import type { LeaseHolder } from '../../../src/core/executor/lease-holder.ts'
+import { WakeUp } from '../../../src/core/executor/wake-up.ts'
+import { waitUntil } from '../../support/wait-until.ts'
+
+const concurrency = 4
+
+/** A queue of jobs, of which `quick` take a millisecond and the others until they are let go. */
+function startLoop(quick: number, slow: number) {
+  const queue = Array.from({ length: quick + slow }, (_, index) => index)
+  const claims: number[] = []
+  const releases: number[] = []
+  const letGo: (() => void)[] = []
+  let isOpen = true
+  let passes = 0
+  const wakeUp = new WakeUp()
+  const holders = new WeakMap<object, number>()
+  const hold = (index: number): LeaseHolder => {
+    const claimedAt = performance.now()
+    const holder = {
+      jobId: String(index),
+      projectId: 'default',
+      priority: 0,
+      get ageMs() {
+        return performance.now() - claimedAt
+      },
+    }
+    holders.set(holder, index)
+    return holder as unknown as LeaseHolder
+  }
+  const clock = {
+    now: () => Date.now(),
+    monotonic: () => {
+      passes += 1
+      return performance.now()
+    },
+  }
+  const options: Pick<ClaimLoopOptions, 'claim' | 'run' | 'release'> = {
+    claim(limit) {
+      const claimed = queue.splice(0, limit)
+      claims.push(limit)
+      return Promise.resolve(claimed.map(hold))
+    },
+    async run(holder, onScriptEnd) {
+      const isQuick = (holders.get(holder) ?? 0) < quick
+      if (!isQuick) await new Promise<void>((resolve) => letGo.push(resolve))
+      onScriptEnd(isQuick ? 1 : 600_000)
+      return { status: 'completed', jobId: holder.jobId, resultText: '1' } satisfies JobEnd
+    },
+    release(given) {
+      queue.unshift(...given.map((holder) => holders.get(holder) ?? 0))
+      releases.push(given.length)
+      wakeUp.wake()
+      return Promise.resolve()
+    },
+  }
+  const loop = new ClaimLoop({
+    ...options,
+    context: { clock, settings: { pollIntervalMs: 5 } } as unknown as Context,
+    concurrency,
+    claimAhead: new ClaimAhead(concurrency),
+    wakeUp,
+    admission: { admittedCount: 0 } as unknown as ClaimLoopOptions['admission'],
+    isOpen: () => isOpen,
+    isDraining: () => false,
+    hasDueJobs: () => Promise.resolve(queue.length > 0),
+  })
+  const served = loop.serve({ untilEmpty: false })
+  return {
+    claims,
+    releases,
+    passed: () => passes,
+    async end() {
+      isOpen = false
+      wakeUp.wake()
+      for (const go of letGo) go()
+      return served
+    },
+  }
+}
+
+it('gives jobs back once when slow ones follow quick ones, and claims no more ahead', async () => {
+  const loop = startLoop(100, 500)
+  await waitUntil('jobs went back', () => Promise.resolve(loop.releases.length > 0))
+  const [claimed, passed] = [loop.claims.length, loop.passed()]
+  await waitUntil('it went round many times', () => Promise.resolve(loop.passed() > passed + 60))
+  expect(loop.releases).toHaveLength(1)
+  expect(loop.claims).toHaveLength(claimed)
+  expect(await loop.end()).toMatchObject({ completed: 104 })
+})
