@@ -1,4 +1,4 @@
-/** Jobs are claimed ahead only while nearly all of the last ones took less than this. */
+/** Jobs are claimed ahead only while nearly all of the last ones took less than this on a core. */
 const quickMs = 20
 /** What is claimed ahead should be begun within this time. */
 const aheadMs = 50
@@ -17,13 +17,16 @@ const minSamples = 20
  */
 export class ClaimAhead {
   private readonly concurrency: number
+  private readonly quickMs: number
   private durations: number[] = []
   private next = 0
   private slow = 0
   private sum = 0
 
-  constructor(concurrency: number) {
+  /** @param cores of the machine: more scripts than that at a time share them, and take as much longer. */
+  constructor(concurrency: number, cores: number) {
     this.concurrency = concurrency
+    this.quickMs = quickMs * Math.max(1, concurrency / cores)
   }
 
   /** A script has run for so long. */
@@ -31,11 +34,11 @@ export class ClaimAhead {
     const replaced = this.durations[this.next]
     if (replaced !== undefined) {
       this.sum -= replaced
-      if (replaced >= quickMs) this.slow -= 1
+      if (replaced >= this.quickMs) this.slow -= 1
     }
     this.durations[this.next] = durationMs
     this.sum += durationMs
-    if (durationMs >= quickMs) this.slow += 1
+    if (durationMs >= this.quickMs) this.slow += 1
     this.next = (this.next + 1) % samples
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import type { Context } from '../context.ts'
 import { Listener, type Queries, promptQueries } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
@@ -77,7 +77,7 @@ export class Executor {
     this.options = options
     this.claimQueries = promptQueries(context.database, claimLimitMs)
     this.versions = new VersionCache(context)
-    this.claimAhead = new ClaimAhead(options.concurrency)
+    this.claimAhead = new ClaimAhead(options.concurrency, availableParallelism())
     this.admission = new Admission(context, () => this.wakeUp.wake())
     this.mender = new QueueMender(context)
     this.settler = new CommitSettler(

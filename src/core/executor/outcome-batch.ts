@@ -5,10 +5,14 @@ import type { LeaseTable } from './lease-table.ts'
 /** More than this in one statement gains nothing and delays the first of them. */
 const maxBatch = 1000
 /**
- * While more jobs run here, small batches follow each other no faster than this: at 900 jobs a second
- * a statement for each would take a tenth of the processor, ours and the server's.
+ * While more jobs run here, small batches follow each other no faster than this, and take no more than
+ * this part of the time: at 900 jobs a second a statement for each would take a tenth of the processor,
+ * ours and the server's, and on a slow machine half of it.
  */
 const defaultPaceMs = 10
+const timeShare = 1 / 20
+/** Nobody waits longer for an outcome. */
+const longestPaceMs = 50
 /** A batch of so many is worth its statement. */
 const largeBatch = 32
 /** Between looks whether a row has been let go that somebody else had locked. */
@@ -29,7 +33,8 @@ interface Waiting extends FinishedJob {
 export class OutcomeBatch {
   private readonly queries: Queries
   private readonly leases: Leases
-  private readonly paceMs: number
+  private readonly shortestPaceMs: number
+  private paceMs: number
   private waiting: Waiting[] = []
   private isWriting = false
   /** When the last statement began. */
@@ -44,6 +49,7 @@ export class OutcomeBatch {
   constructor(queries: Queries, leases: Leases, paceMs = defaultPaceMs) {
     this.queries = queries
     this.leases = leases
+    this.shortestPaceMs = paceMs
     this.paceMs = paceMs
   }
 
@@ -92,6 +98,8 @@ export class OutcomeBatch {
     do {
       this.startedAt = performance.now()
       await this.writeSome(this.waiting.splice(0, maxBatch))
+      const tookMs = performance.now() - this.startedAt
+      this.paceMs = Math.max(this.shortestPaceMs, Math.min(longestPaceMs, tookMs / timeShare))
     } while (this.waiting.length > 0 && this.isWorthIt)
     if (this.waiting.length > 0) this.begin()
     else this.isWriting = false

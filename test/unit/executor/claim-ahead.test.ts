@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ClaimAhead } from '../../../src/core/executor/claim-ahead.ts'
 
-function after(durations: readonly number[], concurrency = 4): number {
-  const ahead = new ClaimAhead(concurrency)
+function after(durations: readonly number[], concurrency = 4, cores = concurrency): number {
+  const ahead = new ClaimAhead(concurrency, cores)
   for (const duration of durations) ahead.note(duration)
   return ahead.allowance
 }
@@ -28,8 +28,14 @@ describe('how many jobs are claimed beyond the free slots', () => {
     expect(after([...times(94, 1), ...times(6, 20)])).toBe(0)
   })
 
+  it('allows for scripts that share the cores', () => {
+    expect(after(times(20, 39), 4, 2)).toBe(5)
+    expect(after(times(20, 40), 4, 2)).toBe(0)
+    expect(after(times(20, 20), 2, 8)).toBe(0)
+  })
+
   it('is none after it was wrong, until as many again were quick', () => {
-    const ahead = new ClaimAhead(4)
+    const ahead = new ClaimAhead(4, 4)
     for (const duration of [...times(90, 2), ...times(10, 50)]) ahead.note(duration)
     ahead.forget()
     for (const duration of times(19, 2)) ahead.note(duration)

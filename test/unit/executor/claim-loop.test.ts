@@ -62,7 +62,7 @@ function startLoop(quick: number, slow: number) {
     ...options,
     context: { clock, settings: { pollIntervalMs: 5 } } as unknown as Context,
     concurrency,
-    claimAhead: new ClaimAhead(concurrency),
+    claimAhead: new ClaimAhead(concurrency, concurrency),
     wakeUp,
     admission: { admittedCount: 0 } as unknown as ClaimLoopOptions['admission'],
     isOpen: () => isOpen,
