@@ -123,18 +123,22 @@ export async function writeEnding(options: WriteOutcomeOptions, ending: Ending):
         return true
       })
     : await options.batch.write({ lease, outcome })
-  return written || wasWrittenBefore(options, ending.status)
+  return written || wasWrittenBefore(options, ending)
 }
 
-/** A repeat after a lost reply finds the lease gone because the first try had come through. */
-async function wasWrittenBefore(options: WriteOutcomeOptions, status: string): Promise<boolean> {
+/**
+ * A repeat after a lost reply finds the lease gone because the first try had come through. One that
+ * others have failed meanwhile has another error.
+ */
+async function wasWrittenBefore(options: WriteOutcomeOptions, ending: Ending): Promise<boolean> {
   const row = await options.queries
     .selectFrom('analysisJobs')
-    .select(['status', 'executorId', 'attempt'])
+    .select(['status', 'executorId', 'attempt', 'errorCode'])
     .where('id', '=', options.job.id)
     .executeTakeFirst()
   return (
-    row?.status === status &&
+    row?.status === ending.status &&
+    row.errorCode === (ending.status === 'failed' ? ending.error.code : null) &&
     row.executorId === options.executorId &&
     row.attempt === options.job.attempt
   )

@@ -8,7 +8,7 @@ import { type SandboxPool, SandboxUnavailableError } from '../../../src/core/san
 import { LeaseTable } from '../../../src/core/executor/lease-table.ts'
 import { OutcomeBatch } from '../../../src/core/executor/outcome-batch.ts'
 import { writeOutcome } from '../../../src/core/executor/write-outcome.ts'
-import { type ClaimedJob, claimJobs } from '../../../src/core/jobs/index.ts'
+import { type ClaimedJob, claimJobs, rescueJobs } from '../../../src/core/jobs/index.ts'
 import { type DataFolder, openDataFolder } from '../../../src/core/os/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import {
@@ -107,6 +107,25 @@ describe('writeOutcome', () => {
       [job.id],
     )
     expect(rows).toHaveLength(1)
+  })
+
+  it('is not what others have made of the job meanwhile', async () => {
+    const job = await claimed({ max_lost: 0 })
+    const failure = (code: string): EndedOutcome => ({
+      status: 'failed',
+      error: { code, message: 'no', stack: null },
+      peakMemoryBytes: 0,
+    })
+    await rescueJobs(test.context.database.queries, executorId, 0)
+    await test.context.database.pool.query('update analysis_executors set stopped_at = null')
+    expect(await readJob(test.context.database.pool, job.id)).toMatchObject({
+      status: 'failed',
+      error_code: 'executor_lost',
+    })
+    expect(await writeEnd(job, failure('script_error'))).toBe(undefined)
+    const other = await claimed()
+    const first = await writeEnd(other, failure('script_error'))
+    expect(await writeEnd(other, failure('script_error'))).toEqual(first)
   })
 
   it('fails the job when Postgres refuses its result', async () => {
