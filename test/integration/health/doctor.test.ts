@@ -27,6 +27,23 @@ beforeEach(async () => {
 const sql = async (text: string, values: unknown[] = []) =>
   (await test.context.database.pool.query<Record<string, unknown>>(text, values)).rows
 
+/** While `work` goes on, nothing can be inserted into the table. */
+async function refusing<T>(table: string, work: () => Promise<T>): Promise<T> {
+  await sql(
+    `create function refuse() returns trigger language plpgsql
+       as $$ begin raise exception 'the table is full'; end $$`,
+  )
+  await sql(
+    `create constraint trigger refuse after insert on ${table} deferrable initially deferred
+       for each row execute function refuse()`,
+  )
+  try {
+    return await work()
+  } finally {
+    await sql('drop function refuse cascade')
+  }
+}
+
 const quick = [
   'environment',
   'settings',
@@ -41,7 +58,7 @@ async function doctor(only: readonly string[], options: Partial<DoctorInput> = {
   const { context } = test
   const report = await runDoctor({
     settings: context.settings,
-    context,
+    openContext: () => Promise.resolve(context),
     only,
     backupAgeMs: 7 * 86_400_000,
     snapshotAgeMs: 60_000,
@@ -79,14 +96,15 @@ it('looks at all the rest without a database or settings', async () => {
   const away = new KilnError('DATABASE_CONNECTION_FAILED', 'connection failed: nothing there', {
     hint: 'start it',
   })
-  const noDatabase = await doctor(quick, { context: away })
+  const openContext = () => Promise.reject(away)
+  const noDatabase = await doctor(quick, { openContext })
   expect(noDatabase.of('postgres.reachable')).toMatchObject({
     status: 'critical',
     mend: 'start it',
   })
   expect(noDatabase.of('queue.leases')?.status).toBe('skipped')
   expect(noDatabase.of('disk.space')?.status).not.toBe('skipped')
-  const nothing = await doctor(quick, { context: away, settings: away })
+  const nothing = await doctor(quick, { openContext, settings: away })
   expect(nothing.of('disk.space')?.status).toBe('skipped')
   expect(nothing.of('environment.node')?.status).toBe('ok')
 })
@@ -106,9 +124,8 @@ it('skips what the role may not look at', async () => {
       poolSize: 4,
     })
     try {
-      const { of } = await doctor(['queue', 'postgres.privileges'], {
-        context: { ...test.context, database },
-      })
+      const openContext = () => Promise.resolve({ ...test.context, database })
+      const { of } = await doctor(['queue', 'postgres'], { openContext })
       expect(of('queue.leases')).toMatchObject({
         status: 'skipped',
         fact: expect.stringContaining('no right to look'),
@@ -117,6 +134,19 @@ it('skips what the role may not look at', async () => {
         status: 'critical',
         fact: expect.stringContaining('analysis_jobs: '),
       })
+      // Of sessions of other roles it sees that they are there, and which locks they wait for.
+      for (const id of ['postgres.old-snapshots', 'postgres.idle-transactions']) {
+        expect(of(id)).toMatchObject({
+          status: 'skipped',
+          fact: expect.stringMatching(/no right to look at \d+ sessions of other roles/),
+          mend: `as a superuser: grant pg_read_all_stats to ${role}`,
+        })
+      }
+      expect(of('postgres.blocked')?.status).toBe('ok')
+      expect(of('postgres.connections')?.fact).toMatch(/^([2-9]|\d\d+) of/)
+      await sql(`grant pg_read_all_stats to ${role}`)
+      const granted = await doctor(['postgres.old-snapshots'], { openContext })
+      expect(granted.first?.status).toBe('ok')
     } finally {
       await database.close()
     }
@@ -126,6 +156,15 @@ it('skips what the role may not look at', async () => {
     await client.query(`drop role ${role}`)
     client.release()
   }
+})
+
+it('opens no database for checks that need none', async () => {
+  let count = 0
+  const openContext = () => ((count += 1), Promise.resolve(test.context))
+  await doctor(['environment', 'settings.files', 'disk'], { openContext })
+  expect(count).toBe(0)
+  await doctor(['queue'], { openContext })
+  expect(count).toBe(1)
 })
 
 describe('the queue', () => {
@@ -144,6 +183,25 @@ describe('the queue', () => {
     expect(await sql('select action, target_id from analysis_audit_log')).toEqual([
       { action: 'doctor.fix', target_id: 'queue.leases' },
     ])
+  })
+
+  it('mends rows and writes of it in the audit log, or does neither', async () => {
+    await addClaimed(test.context, analysisId, await addLastingExecutor(test.context))
+    await sql('delete from analysis_leases')
+    await sql('truncate analysis_audit_log')
+    const rows = async () => [
+      ...(await sql('select token from analysis_leases')),
+      ...(await sql('select action from analysis_audit_log')),
+    ]
+    for (const table of ['analysis_audit_log', 'analysis_leases']) {
+      const refused = await refusing(table, () => doctor(['queue.leases'], { fix: true }))
+      expect(refused.first).toMatchObject({
+        status: 'critical',
+        isFixed: false,
+        fact: expect.stringContaining('mending it failed: the table is full'),
+      })
+      expect(await rows()).toEqual([])
+    }
   })
 
   it('tells of dead executors, and takes their jobs back', async () => {
@@ -354,6 +412,27 @@ it('closes folders and files of the data folder to others', async () => {
   })
   expect((await stat(file)).mode & 0o777).toBe(0o600)
   expect((await stat(folder)).mode & 0o077 & ~0o011).toBe(0)
+})
+
+it('closes files also where no audit log can be written, and says so', async () => {
+  const file = path.join(test.context.settings.dataDir, 'open')
+  const away = new KilnError('DATABASE_CONNECTION_FAILED', 'connection failed: nothing there')
+  const fix = (options: Partial<DoctorInput> = {}) =>
+    doctor(['disk.modes'], { fix: true, ...options })
+  const ways = [
+    [() => fix({ openContext: () => Promise.reject(away) }), 'connection failed: nothing there'],
+    [() => refusing('analysis_audit_log', fix), 'the table is full'],
+  ] as const
+  for (const [way, problem] of ways) {
+    await writeFile(file, 'x')
+    await chmod(file, 0o644)
+    expect((await way()).first).toMatchObject({
+      status: 'ok',
+      isFixed: true,
+      fact: expect.stringContaining(`mended, and not in the audit log: ${problem}`),
+    })
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+  }
 })
 
 it('closes the key of the datasources, whose folder nobody passes, also as root', async () => {

@@ -88,8 +88,11 @@ function judgeModes(open: readonly Place[], dataDir: string): Finding {
   return warning(`others may look into ${shown.join(', ')}${more}`, {
     threshold: 'folders 0700 (as root 0711 where jobs pass), files 0600',
     mend: 'kiln doctor --only disk.modes --fix',
-    repair: async () => {
-      for (const place of open) await chmod(place.path, place.mode)
+    repair: {
+      kind: 'files',
+      run: async () => {
+        for (const place of open) await chmod(place.path, place.mode)
+      },
     },
   })
 }

@@ -36,7 +36,7 @@ export const settingsChecks: readonly Check[] = [
       return warning(`others may read ${open.join(', ')}`, {
         threshold: 'mode 0600',
         mend: `chmod 600 ${open.map(shellWord).join(' ')}`,
-        repair: async () => open.forEach((file) => chmodSync(file, 0o600)),
+        repair: { kind: 'files', run: () => open.forEach((file) => chmodSync(file, 0o600)) },
       })
     },
   },
