@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, chown, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { KilnError } from '../../../src/core/errors/index.ts'
 import { type DoctorInput, chooseChecks, runDoctor } from '../../../src/core/health/index.ts'
-import { openDataFolder } from '../../../src/core/os/index.ts'
+import { isRoot, openDataFolder } from '../../../src/core/os/index.ts'
 import { daysAgo, insertEnded, putFile, putResult } from '../../support/cleanup.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { addClaimed, addExecutor, addLastingExecutor, insertAnalysis } from '../../support/queue.ts'
@@ -345,15 +347,34 @@ it('tells of result files that are gone, and of what cleanup has left too long',
   await rm(
     await putResult(test.context, await insertEnded(test.context, analysisId, 2), { days: 2 }),
   )
-  await insertEnded(test.context, analysisId, 400)
+  await insertEnded(test.context, analysisId, 373)
   await putFile(test.context.settings.dataDir, 'big.tmp', { bytes: 101 * 1024 ** 2 })
   const { of } = await doctor(['results'])
   expect(of('results.files')).toMatchObject({
     status: 'critical',
     fact: expect.stringContaining('1 of the last 1'),
   })
-  expect(of('results.retention')).toMatchObject({ status: 'warning', mend: 'kiln cleanup' })
+  expect(of('results.retention')).toMatchObject({
+    status: 'warning',
+    fact: 'overdue: jobs',
+    mend: 'kiln cleanup',
+  })
   expect(of('results.leftovers')?.status).toBe('warning')
+})
+
+it('does not wait for cleanup to delete what it keeps', async () => {
+  const look = async (settings: Partial<DoctorInput['settings']> = {}) => {
+    const all = { ...test.context.settings, ...settings }
+    return (await doctor(['results.retention'], { settings: all })).first?.status
+  }
+  await insertEnded(test.context, analysisId, 400, { completed_at: daysAgo(1) })
+  await insertEnded(test.context, analysisId, 400, { status: 'pending', completed_at: null })
+  await insertEnded(test.context, analysisId, 371)
+  expect(await look()).toBe('ok')
+  await insertEnded(test.context, analysisId, 380)
+  expect(await look()).toBe('warning')
+  // Jobs stay as long as their results.
+  expect(await look({ resultRetentionMs: 400 * 86_400_000 })).toBe('ok')
 })
 
 it('tells how old the newest verified backup is', async () => {
@@ -412,6 +433,72 @@ it('closes folders and files of the data folder to others', async () => {
   })
   expect((await stat(file)).mode & 0o777).toBe(0o600)
   expect((await stat(folder)).mode & 0o077 & ~0o011).toBe(0)
+})
+
+it('looks at the files that secret settings are read from', async () => {
+  const own = path.join(test.folder.path, 'passphrase')
+  await writeFile(own, 'secret')
+  await chmod(own, 0o640)
+  process.env.BACKUP_PASSPHRASE_FILE = own
+  // Not secret, and not there.
+  process.env.HOST_FILE = '/etc/passwd'
+  process.env.ANALYSIS_API_TOKEN_FILE = path.join(test.folder.path, 'none')
+  try {
+    expect((await doctor(['settings.files'])).first).toMatchObject({
+      status: 'warning',
+      fact: `others may read ${own}`,
+      mend: `chmod 600 ${own}`,
+    })
+    expect((await doctor(['settings.files'], { fix: true })).first?.isFixed).toBe(true)
+    expect((await stat(own)).mode & 0o777).toBe(0o600)
+    // Of another account: its group may read it.
+    if (isRoot()) {
+      await chown(own, 65_534, 65_534)
+      await chmod(own, 0o640)
+      expect((await doctor(['settings.files'])).first?.status).toBe('ok')
+      await chmod(own, 0o644)
+      const { first } = await doctor(['settings.files'], { fix: true })
+      expect(first).toMatchObject({ status: 'warning', mend: `as uid 65534: chmod o-rwx ${own}` })
+    }
+  } finally {
+    delete process.env.BACKUP_PASSPHRASE_FILE
+    delete process.env.HOST_FILE
+    delete process.env.ANALYSIS_API_TOKEN_FILE
+  }
+})
+
+it('writes over nothing that others have put into the temporary folder', async () => {
+  const { TMPDIR } = process.env
+  const folder = path.join(test.folder.path, 'tmp')
+  const target = path.join(test.folder.path, 'target')
+  await mkdir(folder)
+  await symlink(target, path.join(folder, `kiln-doctor-${process.pid}`))
+  process.env.TMPDIR = folder
+  try {
+    expect((await doctor(['environment.temporary-folder'])).first?.status).toBe('ok')
+    expect(await readdir(folder)).toEqual([`kiln-doctor-${process.pid}`])
+    expect(existsSync(target)).toBe(false)
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = TMPDIR
+  }
+})
+
+it('warns from the first job beyond 8 a core', async () => {
+  const look = async (maxConcurrentJobs: number) => {
+    const settings = { ...test.context.settings, maxConcurrentJobs }
+    return (await doctor(['environment.cores'], { settings })).first?.status
+  }
+  const most = 8 * availableParallelism()
+  expect([await look(most), await look(most + 1)]).toEqual(['ok', 'warning'])
+})
+
+it.skipIf(isRoot())('tells of a data folder that cannot be made', async () => {
+  const parent = path.join(test.folder.path, 'closed')
+  await mkdir(parent, { mode: 0o500 })
+  const settings = { ...test.context.settings, dataDir: path.join(parent, 'a/data') }
+  const { first } = await doctor(['environment.data-folder'], { settings })
+  expect(first).toMatchObject({ status: 'critical', fact: expect.stringContaining(parent) })
 })
 
 it('closes files also where no audit log can be written, and says so', async () => {
