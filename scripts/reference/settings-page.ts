@@ -18,14 +18,17 @@ it is expanded, but \`\\n\` in double quotes.
 \`kiln config show --sources\` tells what is in force and where it comes from, \`kiln config check\`
 everything that is wrong with it, \`kiln config suggest\` what fits a machine.`
 
-/** Defaults that depend on the machine. */
+/** Defaults that depend on the machine, by the setting's own name: the page must not tell this one's. */
 const machineDefaults: Readonly<Record<string, string>> = {
-  ANALYSIS_MAX_CONCURRENT_JOBS: 'twice the cores, at most 10',
+  MAX_CONCURRENT_JOBS: 'twice the cores, at most 10',
 }
 
 /** docs/settings.md: every setting in the order of the table. */
 export function settingsPage(): string {
   const settings = Object.values(settingTable) as readonly SettingDefinition<unknown>[]
+  const names = new Set(settings.map(({ name }) => name))
+  const stray = Object.keys(machineDefaults).find((name) => !names.has(name))
+  if (stray !== undefined) throw new Error(`${stray}: no setting has this name`)
   return markdownPage(
     generatedNote('src/core/config/setting-table.ts'),
     intro,

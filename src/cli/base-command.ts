@@ -90,6 +90,16 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     return true
   }
 
+  /** What may be done to have a private Postgres running, where the command would use it. */
+  protected get privateServer(): 'make' | 'start' | 'use' {
+    return 'make'
+  }
+
+  /** Connections that the command needs at once, whatever DATABASE_POOL_SIZE says. */
+  protected get leastConnections(): number {
+    return 1
+  }
+
   /** How long the server may leave the first question without an answer; a minute unless told. */
   protected get silenceLimitMs(): number | undefined {
     return undefined
@@ -115,6 +125,8 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
       logLevel: this.flags['log-level'],
       logs: this.logs,
       readsOnly: this.readsOnly,
+      privateServer: this.privateServer,
+      leastConnections: this.leastConnections,
     })
     if (this.needsSchema) {
       const { checkSchema } = await import('../core/migrate/check-schema.ts')

@@ -14,6 +14,10 @@ export interface ContextOptions {
   readonly logLevel: string | undefined
   /** It changes nothing: DATABASE_READONLY_URL serves it where that is set. */
   readonly readsOnly: boolean
+  /** What may be done to have a private Postgres running. */
+  readonly privateServer: 'make' | 'start' | 'use'
+  /** Connections that the command needs at once, whatever DATABASE_POOL_SIZE says. */
+  readonly leastConnections: number
   /** Long-running commands log; others are silent. */
   readonly logs: boolean
 }
@@ -29,9 +33,10 @@ export interface ContextHandle {
 export async function openContext(options: ContextOptions): Promise<ContextHandle> {
   const readSettings = (): Settings => loadSettings({ flags: settingFlags(options) }).settings
   const settings = readSettings()
-  const { signal, databaseUrl, readsOnly } = options
+  const { signal, databaseUrl, readsOnly, privateServer, leastConnections } = options
   const target = await resolveTarget(settings, {
     signal,
+    privateServer,
     // A database that was named on the command line is meant, whatever the settings say.
     readsOnly: readsOnly && databaseUrl === undefined,
   }).catch((error: unknown) => {
@@ -40,7 +45,7 @@ export async function openContext(options: ContextOptions): Promise<ContextHandl
   const database = openDatabase({
     target,
     applicationName: `kiln ${options.commandId.replaceAll(':', ' ')}`,
-    poolSize: settings.databasePoolSize,
+    poolSize: Math.max(settings.databasePoolSize, leastConnections),
   })
   const logger = options.logs ? await openLogger(settings) : undefined
   const context: Context = {

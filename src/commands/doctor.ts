@@ -12,7 +12,7 @@ const dayMs = 86_400_000
 export default class Doctor extends KilnCommand<typeof Doctor> {
   static override summary = 'Look at everything Kiln rests on, and say what mends it.'
   static override description =
-    'Each check by itself, within 2 seconds, or 30 for those that start sandboxes: what one cannot see is skipped. Changes nothing without --fix, which sets file modes and gives lost jobs back. See docs/doctor.md.'
+    'Each check by itself, within 2 seconds, or 30 for those that start sandboxes: what one cannot see is skipped. Changes nothing without --fix, which sets file modes and gives lost jobs back; a private Postgres that was made and does not run is started. See docs/doctor.md.'
   static override examples = [
     '<%= config.bin %> doctor',
     '<%= config.bin %> doctor --only postgres --only queue.leases --json',
@@ -45,6 +45,16 @@ export default class Doctor extends KilnCommand<typeof Doctor> {
     return false
   }
 
+  /** None is made for the sake of being looked at. */
+  protected override get privateServer() {
+    return 'start' as const
+  }
+
+  /** A check that holds some of a small pool, or waits, must not keep the others from theirs. */
+  protected override get leastConnections(): number {
+    return 8
+  }
+
   protected async execute(): Promise<Output> {
     const { flags } = this
     const only = (flags.only ?? []).flatMap((text) => text.split(',')).map((word) => word.trim())
@@ -52,7 +62,7 @@ export default class Doctor extends KilnCommand<typeof Doctor> {
     if (flags.list) return checksOutput(checks)
     const report = await runDoctor({
       settings: this.settings(),
-      context: await this.openedContext(),
+      openContext: () => this.openedContext(),
       only,
       fix: Boolean(flags.fix),
       backupAgeMs: flags['backup-age'] ?? 7 * dayMs,
@@ -74,12 +84,8 @@ export default class Doctor extends KilnCommand<typeof Doctor> {
 
   /** With a database that answers: checks need not find out one by one that it does not. */
   private async openedContext() {
-    try {
-      const context = await this.context()
-      await context.database.pool.query('select 1')
-      return context
-    } catch (error) {
-      return databaseError(error)
-    }
+    const context = await this.context()
+    await context.database.pool.query('select 1')
+    return context
   }
 }

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type JobCommands, openJobCommands } from '../support/job-commands.ts'
@@ -127,6 +129,25 @@ describe.runIf(has('fish'))('fish', () => {
     expect(fish('kiln job list -o js')).toEqual(['json', 'jsonl'])
     expect(fish('kiln analysis show te')).toContain('test')
   })
+})
+
+it('names nothing, makes nothing and soon ends where no server answers', async () => {
+  const cwd = path.join(jobs.core.folder.path, 'elsewhere')
+  mkdirSync(cwd)
+  const ask = (env: Readonly<Record<string, string>>) =>
+    jobs.run(['completion', 'names', 'analyses'], { cwd, env: { ANALYSIS_DATA_DIR: '', ...env } })
+  const none = await ask({ DATABASE_URL: '' })
+  expect(none).toMatchObject({ exitCode: 69, stdout: '' })
+  expect(none.stderr).toContain('has no private Postgres yet')
+  expect(readdirSync(cwd)).toEqual([])
+
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const answer = await ask({ DATABASE_URL: `postgresql://nobody@127.0.0.1:${port}/none` })
+  silent.close()
+  expect(answer).toMatchObject({ exitCode: 69, stdout: '' })
+  expect(answer.stderr).toContain('no answer within 1 s')
 })
 
 it('refuses other shells', async () => {

@@ -61,7 +61,7 @@ const urlOf = (role: string, database = 'kiln') =>
   databaseUrl(superuser, database).replace(/\/\/([^/@]*@)?/, `//${role}:any@`)
 
 describe('docs/database.md', () => {
-  const [roles, schema, later] = blocks('sql')
+  const [roles, schema, later, sessions] = blocks('sql')
   const [data] = blocks('sql', read('datasources.md'))
   const [migrate, service, reader] = blocks('bash')
 
@@ -90,6 +90,19 @@ describe('docs/database.md', () => {
     expect(worked.status, worked.stderr).toBe(0)
     await expect(query(urlOf('kiln_service'), 'create table mine ()')).rejects.toThrow('permission')
     await expect(query(urlOf('kiln_service'), 'drop table analyses')).rejects.toThrow('owner')
+  })
+
+  it('the service sees what other sessions do once it may', async () => {
+    const other = new pg.Client({ connectionString: databaseUrl(superuser, 'kiln') })
+    await other.connect()
+    const url = /^export .*$/m.exec(service ?? '')?.[0]
+    const look = () => shell(`${url}\nkiln doctor --only postgres.old-snapshots`).stdout
+    const before = look()
+    await run(sessions, 'postgres')
+    const after = look()
+    await other.end()
+    expect(before).toMatch(/skipped .* grant pg_read_all_stats to kiln_service/)
+    expect(after).toMatch(/ok +postgres.old-snapshots/)
   })
 
   it('the reader reads and cannot write', async () => {

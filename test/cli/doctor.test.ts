@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { chmod, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -18,9 +19,12 @@ interface Report {
 const report = (stdout: string): Report => JSON.parse(stdout) as Report
 
 it('ends with 0, 1 or 2 by the worst that it found', async () => {
-  const well = await jobs.run(['doctor', '--only', 'queue', '--json'])
+  // One that waits for a second connection must get it, and not keep the others waiting.
+  const well = await jobs.run(['doctor', '--only', 'queue,postgres.notifications', '--json'], {
+    env: { DATABASE_POOL_SIZE: '1' },
+  })
   expect(well.exitCode).toBe(0)
-  expect(report(well.stdout)).toMatchObject({ status: 'ok', critical: 0 })
+  expect(report(well.stdout)).toMatchObject({ status: 'ok', critical: 0, skipped: 0 })
 
   const file = path.join(jobs.core.folder.path, '.env')
   await writeFile(file, 'LOG_LEVEL=info\n')
@@ -48,6 +52,20 @@ it('works without a database, and with settings that cannot be read', async () =
   const { items } = report(away.stdout)
   expect(items.find(({ id }) => id === 'postgres.reachable')?.status).toBe('critical')
   expect(items.find(({ id }) => id === 'disk.space')?.status).toBe('ok')
+
+  const file = path.join(jobs.core.folder.path, '.env')
+  await writeFile(file, 'LOG_LEVEL=info\n')
+  await chmod(file, 0o644)
+  const dataDir = path.join(jobs.core.folder.path, 'none')
+  const nothing = await jobs.run(['doctor', '--only', 'settings.files,postgres', '--fix'], {
+    env: { DATABASE_URL: '', ANALYSIS_DATA_DIR: dataDir },
+  })
+  expect(nothing.exitCode).toBe(0)
+  expect(nothing.stdout).toMatch(
+    /ok +settings.files .* not in the audit log: .*\/none has no private/,
+  )
+  expect(nothing.stdout).toMatch(/skipped +postgres.reachable .* kiln db start/)
+  expect(existsSync(dataDir)).toBe(false)
 
   const broken = await jobs.run(['doctor', '--only', 'settings', '--json'], {
     env: { MAX_CONCURRENT_JOBS: 'many', ANALYSIS_TYPO: '1' },

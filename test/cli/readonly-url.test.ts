@@ -68,6 +68,7 @@ const readers: readonly (readonly [line: string, exitCode: number])[] = [
   ['analysis results test', 0],
   ['audit list', 0],
   ['audit verify', 0],
+  ['completion names jobs', 0],
   ['datasource list', 0],
   ['datasource show d', 0],
   ['executor list', 0],

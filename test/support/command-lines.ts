@@ -29,6 +29,7 @@ export const lines: Readonly<Record<string, string>> = {
   'backup import': 'none.tar',
   'backup show': 'latest',
   completion: 'bash',
+  'completion names': 'jobs',
   'datasource add': 'd --type file --path script.js --format csv',
   'datasource remove': 'd',
   'datasource show': 'd',

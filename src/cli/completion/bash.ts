@@ -1,5 +1,4 @@
-import { namesPipeline } from './names.ts'
-import type { CommandSpec, NameKind } from './spec.ts'
+import { type CommandSpec, namesCall } from './spec.ts'
 
 /** Completion for bash 4 and newer; needs nothing of bash-completion. */
 export function bashCompletion(commands: readonly CommandSpec[]): string {
@@ -30,9 +29,7 @@ ${commands
   esac
 }
 _kiln_list() {
-  case "$1" in
-${(['analyses', 'jobs', 'schedules'] as const).map((kind) => `    ${kind}) ${listing(kind)} ;;`).join('\n')}
-  esac
+  ${namesCall('"$1"')}
 }
 _kiln() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} path= word index found
@@ -56,8 +53,6 @@ _kiln() {
 complete -o default -F _kiln kiln
 `
 }
-
-const listing = (kind: NameKind): string => namesPipeline(kind)
 
 function valueCases({ name, flags }: CommandSpec): string[] {
   return flags.flatMap((flag) => {

@@ -1,6 +1,5 @@
 import { nextWords } from './bash.ts'
-import { namesPipeline } from './names.ts'
-import type { CommandSpec, NameKind } from './spec.ts'
+import { type CommandSpec, type NameKind, nameKinds, namesCall } from './spec.ts'
 
 /** Completion for fish: words and flags with what they mean. */
 export function fishCompletion(commands: readonly CommandSpec[]): string {
@@ -16,11 +15,7 @@ export function fishCompletion(commands: readonly CommandSpec[]): string {
     '    set -l typed (commandline -opc)[2..-1]',
     '    string match -q -- "$argv[1] *" "$typed "',
     'end',
-    ...(['analyses', 'jobs', 'schedules'] as const).flatMap((kind) => [
-      `function __kiln_${kind}`,
-      `    ${namesPipeline(kind)}`,
-      'end',
-    ]),
+    ...nameKinds.flatMap((kind) => [`function __kiln_${kind}`, `    ${namesCall(kind)}`, 'end']),
     'complete -c kiln -e',
   ]
   for (const [prefix, words] of nextWords(commands)) {

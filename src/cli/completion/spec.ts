@@ -3,7 +3,11 @@ import path from 'node:path'
 import { packageRoot } from '../../core/os/index.ts'
 
 /** What stands for an argument, where its names come from the database. */
-export type NameKind = 'analyses' | 'jobs' | 'schedules'
+export const nameKinds = ['analyses', 'jobs', 'schedules'] as const
+export type NameKind = (typeof nameKinds)[number]
+
+export const isNameKind = (text: string): text is NameKind =>
+  nameKinds.some((kind) => kind === text)
 
 /** A command as completion needs it. */
 export interface CommandSpec {
@@ -24,12 +28,9 @@ export interface FlagSpec {
   readonly names: NameKind | null
 }
 
-/** Commands that list the names of a kind: one call each, which takes what every read takes. */
-export const nameCommands: Readonly<Record<NameKind, string>> = {
-  analyses: 'analysis list --limit 1000 --output jsonl',
-  jobs: 'job list --limit 100 --output name',
-  schedules: 'schedule list --output jsonl',
-}
+/** Shell text that prints the names of a kind, one a line; nothing where there is no database. */
+export const namesCall = (kind: string): string =>
+  `command kiln completion names ${kind} --output name 2>/dev/null </dev/null`
 
 interface Manifest {
   readonly commands: Readonly<Record<string, ManifestCommand>>

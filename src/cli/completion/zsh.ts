@@ -1,6 +1,5 @@
 import { nextWords } from './bash.ts'
-import { namesPipeline } from './names.ts'
-import type { CommandSpec } from './spec.ts'
+import { type CommandSpec, namesCall } from './spec.ts'
 
 /** Completion for zsh: words and flags with what they mean. */
 export function zshCompletion(commands: readonly CommandSpec[]): string {
@@ -62,9 +61,7 @@ ${commands
   esac
 }
 _kiln_list() {
-  case "$1" in
-${(['analyses', 'jobs', 'schedules'] as const).map((kind) => `    ${kind}) ${namesPipeline(kind)} ;;`).join('\n')}
-  esac
+  ${namesCall('"$1"')}
 }
 _kiln() {
   local at= word index

@@ -1,10 +1,11 @@
-import { availableParallelism, totalmem } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
 import { sizeFlag } from '../../cli/flags/size.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { field, plainText } from '../../cli/output/render.ts'
 import { loadSettings, suggestSettings, suggestionLines } from '../../core/config/index.ts'
+import { memoryLimitBytes } from '../../core/os/index.ts'
 
 export default class ConfigSuggest extends KilnCommand<typeof ConfigSuggest> {
   static override summary = 'Suggest settings of Postgres and Kiln for the size of a machine.'
@@ -16,7 +17,9 @@ export default class ConfigSuggest extends KilnCommand<typeof ConfigSuggest> {
     '<%= config.bin %> config suggest --json',
   ]
   static override flags = {
-    memory: sizeFlag({ description: 'memory of the machine (default: of this one)' }),
+    memory: sizeFlag({
+      description: 'memory of the machine (default: of this one or its container)',
+    }),
     cores: Flags.integer({
       description: 'cores of the machine (default: of this one)',
       min: 1,
@@ -32,7 +35,7 @@ export default class ConfigSuggest extends KilnCommand<typeof ConfigSuggest> {
     const { memory, cores } = this.flags
     const machine = {
       cores: cores ?? availableParallelism(),
-      memoryBytes: memory ?? totalmem(),
+      memoryBytes: memory ?? memoryLimitBytes(),
       sandboxMemoryBytes: loadSettings().settings.sandboxMemoryBytes,
       hasPostgresElsewhere: Boolean(this.flags['postgres-elsewhere']),
     }

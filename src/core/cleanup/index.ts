@@ -4,6 +4,7 @@
  * dies in between leaves files that the next cleanup recognises.
  */
 export { cleanUp } from './clean-up.ts'
+export { isOverdue } from './find-overdue.ts'
 export {
   type CleanupInput,
   type CleanupItem,

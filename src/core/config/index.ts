@@ -17,6 +17,7 @@ export {
 } from './load-settings.ts'
 export { passwordFileVariables } from './password-file.ts'
 export { programFolders } from './program-folders.ts'
+export { secretFiles } from './secret-files.ts'
 export { type ServiceManager, readServiceManager } from './service-manager.ts'
 export {
   type MachineSize,

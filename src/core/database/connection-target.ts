@@ -1,7 +1,7 @@
 import type { ClientConfig } from 'pg'
 import type { Settings } from '../config/index.ts'
 import { KilnError } from '../errors/index.ts'
-import { ensurePrivatePostgres } from './private-postgres/index.ts'
+import { type PrivatePostgresOptions, ensurePrivatePostgres } from './private-postgres/index.ts'
 
 /** Where to connect, and how to call it in messages. */
 export interface ConnectionTarget {
@@ -22,14 +22,16 @@ export const tcpKeepalive = { keepAlive: true, keepAliveInitialDelayMillis: 10_0
 type TargetSettings = Pick<Settings, 'databaseUrl' | 'databaseReadonlyUrl' | 'dataDir'>
 
 /**
- * The Postgres that commands use: `DATABASE_URL`, or the private one of the data folder, started
- * if it does not run. For what only reads it is `DATABASE_READONLY_URL`, where that is set.
+ * The Postgres that commands use: `DATABASE_URL`, or the private one of the data folder, made or
+ * started if it does not run and may be. For what only reads it is `DATABASE_READONLY_URL`, where that is set.
  *
  * @throws KilnError SETTING_INVALID for a URL that is none, or what starting the private one throws.
  */
 export async function resolveTarget(
   settings: TargetSettings,
-  options: { readonly signal?: AbortSignal; readonly readsOnly?: boolean } = {},
+  options: Pick<PrivatePostgresOptions, 'signal' | 'privateServer'> & {
+    readonly readsOnly?: boolean
+  } = {},
 ): Promise<ConnectionTarget> {
   if (options.readsOnly && settings.databaseReadonlyUrl !== undefined) {
     const url = parseDatabaseUrl(settings.databaseReadonlyUrl, 'DATABASE_READONLY_URL')
@@ -37,10 +39,11 @@ export async function resolveTarget(
   }
   const databaseUrl = writableUrl(settings)
   if (databaseUrl === undefined) {
-    const { signal } = options
+    const { signal, privateServer } = options
     const server = await ensurePrivatePostgres({
       dataDir: settings.dataDir,
       ...(signal ? { signal } : {}),
+      ...(privateServer ? { privateServer } : {}),
     })
     return { config: server.connection, label: 'the private Postgres', isPrivate: true }
   }

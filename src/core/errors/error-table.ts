@@ -83,6 +83,10 @@ export const errorTable = {
   DATABASE_VERSION_UNSUPPORTED: define(exitCodes.config, 'the server is older than Postgres 14'),
   DATABASE_ERROR: define(exitCodes.software, 'the database refused a statement of Kiln'),
   PRIVATE_POSTGRES_FAILED: define(exitCodes.unavailable, 'the private Postgres does not start'),
+  PRIVATE_POSTGRES_DOWN: define(
+    exitCodes.unavailable,
+    'the private Postgres does not run, and this command does not make or start it',
+  ),
   PRIVATE_POSTGRES_MISSING: define(
     exitCodes.config,
     'no Postgres binaries for this platform or for this data folder',

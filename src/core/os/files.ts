@@ -107,6 +107,12 @@ export async function fileExists(file: string): Promise<boolean> {
   }
 }
 
+/** The folder itself, or the nearest one above it that is there, in which it would be made. */
+export async function nearestFolder(folder: string): Promise<string> {
+  const parent = path.dirname(folder)
+  return parent === folder || (await fileExists(folder)) ? folder : nearestFolder(parent)
+}
+
 /** Turns a file system error into a coded one that names the file. */
 export function fileError(error: unknown, file: string): KilnError {
   if (error instanceof KilnError) return error

@@ -13,12 +13,14 @@ export {
   ensurePrivateFolder,
   fileError,
   fileExists,
+  nearestFolder,
   syncFolder,
   writeFileAtomically,
   writeNewFile,
 } from './files.ts'
 export { filesHeldOpen } from './files-held-open.ts'
 export { type Release, tryTakeTurn } from './machine-turn.ts'
+export { memoryLimitBytes } from './memory-limit.ts'
 export { packageRoot, processEntry } from './package-root.ts'
 export { type ProcessIdentity, currentProcessIdentity, isProvablyGone } from './process-identity.ts'
 export { interruptedRestoreMark, projectDatabasePath } from './project-database-path.ts'

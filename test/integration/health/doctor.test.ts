@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, chown, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { KilnError } from '../../../src/core/errors/index.ts'
 import { type DoctorInput, chooseChecks, runDoctor } from '../../../src/core/health/index.ts'
-import { openDataFolder } from '../../../src/core/os/index.ts'
+import { isRoot, openDataFolder } from '../../../src/core/os/index.ts'
 import { daysAgo, insertEnded, putFile, putResult } from '../../support/cleanup.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { addClaimed, addExecutor, addLastingExecutor, insertAnalysis } from '../../support/queue.ts'
@@ -27,6 +29,23 @@ beforeEach(async () => {
 const sql = async (text: string, values: unknown[] = []) =>
   (await test.context.database.pool.query<Record<string, unknown>>(text, values)).rows
 
+/** While `work` goes on, nothing can be inserted into the table. */
+async function refusing<T>(table: string, work: () => Promise<T>): Promise<T> {
+  await sql(
+    `create function refuse() returns trigger language plpgsql
+       as $$ begin raise exception 'the table is full'; end $$`,
+  )
+  await sql(
+    `create constraint trigger refuse after insert on ${table} deferrable initially deferred
+       for each row execute function refuse()`,
+  )
+  try {
+    return await work()
+  } finally {
+    await sql('drop function refuse cascade')
+  }
+}
+
 const quick = [
   'environment',
   'settings',
@@ -41,7 +60,7 @@ async function doctor(only: readonly string[], options: Partial<DoctorInput> = {
   const { context } = test
   const report = await runDoctor({
     settings: context.settings,
-    context,
+    openContext: () => Promise.resolve(context),
     only,
     backupAgeMs: 7 * 86_400_000,
     snapshotAgeMs: 60_000,
@@ -79,14 +98,15 @@ it('looks at all the rest without a database or settings', async () => {
   const away = new KilnError('DATABASE_CONNECTION_FAILED', 'connection failed: nothing there', {
     hint: 'start it',
   })
-  const noDatabase = await doctor(quick, { context: away })
+  const openContext = () => Promise.reject(away)
+  const noDatabase = await doctor(quick, { openContext })
   expect(noDatabase.of('postgres.reachable')).toMatchObject({
     status: 'critical',
     mend: 'start it',
   })
   expect(noDatabase.of('queue.leases')?.status).toBe('skipped')
   expect(noDatabase.of('disk.space')?.status).not.toBe('skipped')
-  const nothing = await doctor(quick, { context: away, settings: away })
+  const nothing = await doctor(quick, { openContext, settings: away })
   expect(nothing.of('disk.space')?.status).toBe('skipped')
   expect(nothing.of('environment.node')?.status).toBe('ok')
 })
@@ -106,9 +126,8 @@ it('skips what the role may not look at', async () => {
       poolSize: 4,
     })
     try {
-      const { of } = await doctor(['queue', 'postgres.privileges'], {
-        context: { ...test.context, database },
-      })
+      const openContext = () => Promise.resolve({ ...test.context, database })
+      const { of } = await doctor(['queue', 'postgres'], { openContext })
       expect(of('queue.leases')).toMatchObject({
         status: 'skipped',
         fact: expect.stringContaining('no right to look'),
@@ -117,6 +136,19 @@ it('skips what the role may not look at', async () => {
         status: 'critical',
         fact: expect.stringContaining('analysis_jobs: '),
       })
+      // Of sessions of other roles it sees that they are there, and which locks they wait for.
+      for (const id of ['postgres.old-snapshots', 'postgres.idle-transactions']) {
+        expect(of(id)).toMatchObject({
+          status: 'skipped',
+          fact: expect.stringMatching(/no right to look at \d+ sessions of other roles/),
+          mend: `as a superuser: grant pg_read_all_stats to ${role}`,
+        })
+      }
+      expect(of('postgres.blocked')?.status).toBe('ok')
+      expect(of('postgres.connections')?.fact).toMatch(/^([2-9]|\d\d+) of/)
+      await sql(`grant pg_read_all_stats to ${role}`)
+      const granted = await doctor(['postgres.old-snapshots'], { openContext })
+      expect(granted.first?.status).toBe('ok')
     } finally {
       await database.close()
     }
@@ -126,6 +158,15 @@ it('skips what the role may not look at', async () => {
     await client.query(`drop role ${role}`)
     client.release()
   }
+})
+
+it('opens no database for checks that need none', async () => {
+  let count = 0
+  const openContext = () => ((count += 1), Promise.resolve(test.context))
+  await doctor(['environment', 'settings.files', 'disk'], { openContext })
+  expect(count).toBe(0)
+  await doctor(['queue'], { openContext })
+  expect(count).toBe(1)
 })
 
 describe('the queue', () => {
@@ -144,6 +185,25 @@ describe('the queue', () => {
     expect(await sql('select action, target_id from analysis_audit_log')).toEqual([
       { action: 'doctor.fix', target_id: 'queue.leases' },
     ])
+  })
+
+  it('mends rows and writes of it in the audit log, or does neither', async () => {
+    await addClaimed(test.context, analysisId, await addLastingExecutor(test.context))
+    await sql('delete from analysis_leases')
+    await sql('truncate analysis_audit_log')
+    const rows = async () => [
+      ...(await sql('select token from analysis_leases')),
+      ...(await sql('select action from analysis_audit_log')),
+    ]
+    for (const table of ['analysis_audit_log', 'analysis_leases']) {
+      const refused = await refusing(table, () => doctor(['queue.leases'], { fix: true }))
+      expect(refused.first).toMatchObject({
+        status: 'critical',
+        isFixed: false,
+        fact: expect.stringContaining('mending it failed: the table is full'),
+      })
+      expect(await rows()).toEqual([])
+    }
   })
 
   it('tells of dead executors, and takes their jobs back', async () => {
@@ -287,15 +347,34 @@ it('tells of result files that are gone, and of what cleanup has left too long',
   await rm(
     await putResult(test.context, await insertEnded(test.context, analysisId, 2), { days: 2 }),
   )
-  await insertEnded(test.context, analysisId, 400)
+  await insertEnded(test.context, analysisId, 373)
   await putFile(test.context.settings.dataDir, 'big.tmp', { bytes: 101 * 1024 ** 2 })
   const { of } = await doctor(['results'])
   expect(of('results.files')).toMatchObject({
     status: 'critical',
     fact: expect.stringContaining('1 of the last 1'),
   })
-  expect(of('results.retention')).toMatchObject({ status: 'warning', mend: 'kiln cleanup' })
+  expect(of('results.retention')).toMatchObject({
+    status: 'warning',
+    fact: 'overdue: jobs',
+    mend: 'kiln cleanup',
+  })
   expect(of('results.leftovers')?.status).toBe('warning')
+})
+
+it('does not wait for cleanup to delete what it keeps', async () => {
+  const look = async (settings: Partial<DoctorInput['settings']> = {}) => {
+    const all = { ...test.context.settings, ...settings }
+    return (await doctor(['results.retention'], { settings: all })).first?.status
+  }
+  await insertEnded(test.context, analysisId, 400, { completed_at: daysAgo(1) })
+  await insertEnded(test.context, analysisId, 400, { status: 'pending', completed_at: null })
+  await insertEnded(test.context, analysisId, 371)
+  expect(await look()).toBe('ok')
+  await insertEnded(test.context, analysisId, 380)
+  expect(await look()).toBe('warning')
+  // Jobs stay as long as their results.
+  expect(await look({ resultRetentionMs: 400 * 86_400_000 })).toBe('ok')
 })
 
 it('tells how old the newest verified backup is', async () => {
@@ -354,6 +433,93 @@ it('closes folders and files of the data folder to others', async () => {
   })
   expect((await stat(file)).mode & 0o777).toBe(0o600)
   expect((await stat(folder)).mode & 0o077 & ~0o011).toBe(0)
+})
+
+it('looks at the files that secret settings are read from', async () => {
+  const own = path.join(test.folder.path, 'passphrase')
+  await writeFile(own, 'secret')
+  await chmod(own, 0o640)
+  process.env.BACKUP_PASSPHRASE_FILE = own
+  // Not secret, and not there.
+  process.env.HOST_FILE = '/etc/passwd'
+  process.env.ANALYSIS_API_TOKEN_FILE = path.join(test.folder.path, 'none')
+  try {
+    expect((await doctor(['settings.files'])).first).toMatchObject({
+      status: 'warning',
+      fact: `others may read ${own}`,
+      mend: `chmod 600 ${own}`,
+    })
+    expect((await doctor(['settings.files'], { fix: true })).first?.isFixed).toBe(true)
+    expect((await stat(own)).mode & 0o777).toBe(0o600)
+    // Of another account: its group may read it.
+    if (isRoot()) {
+      await chown(own, 65_534, 65_534)
+      await chmod(own, 0o640)
+      expect((await doctor(['settings.files'])).first?.status).toBe('ok')
+      await chmod(own, 0o644)
+      const { first } = await doctor(['settings.files'], { fix: true })
+      expect(first).toMatchObject({ status: 'warning', mend: `as uid 65534: chmod o-rwx ${own}` })
+    }
+  } finally {
+    delete process.env.BACKUP_PASSPHRASE_FILE
+    delete process.env.HOST_FILE
+    delete process.env.ANALYSIS_API_TOKEN_FILE
+  }
+})
+
+it('writes over nothing that others have put into the temporary folder', async () => {
+  const { TMPDIR } = process.env
+  const folder = path.join(test.folder.path, 'tmp')
+  const target = path.join(test.folder.path, 'target')
+  await mkdir(folder)
+  await symlink(target, path.join(folder, `kiln-doctor-${process.pid}`))
+  process.env.TMPDIR = folder
+  try {
+    expect((await doctor(['environment.temporary-folder'])).first?.status).toBe('ok')
+    expect(await readdir(folder)).toEqual([`kiln-doctor-${process.pid}`])
+    expect(existsSync(target)).toBe(false)
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = TMPDIR
+  }
+})
+
+it('warns from the first job beyond 8 a core', async () => {
+  const look = async (maxConcurrentJobs: number) => {
+    const settings = { ...test.context.settings, maxConcurrentJobs }
+    return (await doctor(['environment.cores'], { settings })).first?.status
+  }
+  const most = 8 * availableParallelism()
+  expect([await look(most), await look(most + 1)]).toEqual(['ok', 'warning'])
+})
+
+it.skipIf(isRoot())('tells of a data folder that cannot be made', async () => {
+  const parent = path.join(test.folder.path, 'closed')
+  await mkdir(parent, { mode: 0o500 })
+  const settings = { ...test.context.settings, dataDir: path.join(parent, 'a/data') }
+  const { first } = await doctor(['environment.data-folder'], { settings })
+  expect(first).toMatchObject({ status: 'critical', fact: expect.stringContaining(parent) })
+})
+
+it('closes files also where no audit log can be written, and says so', async () => {
+  const file = path.join(test.context.settings.dataDir, 'open')
+  const away = new KilnError('DATABASE_CONNECTION_FAILED', 'connection failed: nothing there')
+  const fix = (options: Partial<DoctorInput> = {}) =>
+    doctor(['disk.modes'], { fix: true, ...options })
+  const ways = [
+    [() => fix({ openContext: () => Promise.reject(away) }), 'connection failed: nothing there'],
+    [() => refusing('analysis_audit_log', fix), 'the table is full'],
+  ] as const
+  for (const [way, problem] of ways) {
+    await writeFile(file, 'x')
+    await chmod(file, 0o644)
+    expect((await way()).first).toMatchObject({
+      status: 'ok',
+      isFixed: true,
+      fact: expect.stringContaining(`mended, and not in the audit log: ${problem}`),
+    })
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+  }
 })
 
 it('closes the key of the datasources, whose folder nobody passes, also as root', async () => {

@@ -26,7 +26,7 @@ async function look() {
   try {
     const { results } = await runDoctor({
       settings: test.context.settings,
-      context: { ...test.context, database },
+      openContext: () => Promise.resolve({ ...test.context, database }),
       only: ['postgres.slow-queries'],
       backupAgeMs: 1,
       snapshotAgeMs: 60_000,

@@ -68,6 +68,30 @@ it('tells absent, running and stopped apart and starts nothing by looking', asyn
   expect(await privatePostgresStatus({ dataDir })).toMatchObject({ state: 'stopped', pid: null })
 })
 
+it('makes and starts no more than it may', async () => {
+  const down = (problem: string) =>
+    expect.objectContaining({
+      code: 'PRIVATE_POSTGRES_DOWN',
+      message: expect.stringContaining(problem),
+    })
+  const none = path.join(await newDataDir(), 'none')
+  for (const privateServer of ['start', 'use'] as const) {
+    await expect(ensurePrivatePostgres({ dataDir: none, privateServer })).rejects.toEqual(
+      down('has no private Postgres yet'),
+    )
+  }
+  await expect(stat(none)).rejects.toThrow('ENOENT')
+
+  const dataDir = await dataDirWithCluster()
+  await expect(ensurePrivatePostgres({ dataDir, privateServer: 'use' })).rejects.toEqual(
+    down('does not run'),
+  )
+  const { serverPid } = await ensurePrivatePostgres({ dataDir, privateServer: 'start' })
+  expect(await ensurePrivatePostgres({ dataDir, privateServer: 'use' })).toMatchObject({
+    serverPid,
+  })
+})
+
 it('uses a short folder when the path is too long for a socket', async () => {
   const dataDir = path.join(await newDataDir(), 'x'.repeat(60), 'y'.repeat(60), 'analysis-data')
   const server = await ensure(dataDir)

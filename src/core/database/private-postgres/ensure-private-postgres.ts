@@ -1,3 +1,5 @@
+import { KilnError } from '../../errors/index.ts'
+import { fileExists } from '../../os/index.ts'
 import type { PrivatePostgresOptions } from './options.ts'
 import { type PrivatePostgres, describeServer } from './private-postgres.ts'
 import { probeServer } from './probe-server.ts'
@@ -10,7 +12,7 @@ import { findLayout } from './state-folder.ts'
  * small reads and a knock at the socket. Safe to call from any number of processes at once.
  *
  * @throws KilnError PRIVATE_POSTGRES_MISSING (no binaries that fit), PRIVATE_POSTGRES_FAILED,
- * PERMISSION_DENIED, DISK_FULL.
+ * PERMISSION_DENIED, DISK_FULL, and PRIVATE_POSTGRES_DOWN where `privateServer` forbids what it takes.
  */
 export async function ensurePrivatePostgres(
   options: PrivatePostgresOptions,
@@ -21,6 +23,16 @@ export async function ensurePrivatePostgres(
   // whose process is not to be seen, as from another container, is asked for a whole connection.
   if (probe.state === 'ready' && (await isServerProcess(layout.pgdata, probe.file)) !== false) {
     return describeServer(layout, probe.file)
+  }
+  const { dataDir, privateServer = 'make' } = options
+  const isMade = await fileExists(layout.pgdata)
+  if (privateServer === 'use' || (privateServer === 'start' && !isMade)) {
+    const problem = isMade
+      ? `the private Postgres of ${dataDir} does not run`
+      : `${dataDir} has no private Postgres yet`
+    throw new KilnError('PRIVATE_POSTGRES_DOWN', problem, {
+      hint: 'run: kiln db start, or set DATABASE_URL',
+    })
   }
   // Loaded only when needed: most commands find the server running.
   const { startPrivatePostgres } = await import('./start-private-postgres.ts')

@@ -5,6 +5,8 @@ export interface PrivatePostgresOptions {
   readonly dataDir: string
   readonly log?: Pick<Logger, 'info'>
   readonly signal?: AbortSignal
+  /** What may be done to have it running; `make` unless told, `use` only takes one that runs. */
+  readonly privateServer?: 'make' | 'start' | 'use'
   readonly overrides?: PrivatePostgresOverrides
 }
 

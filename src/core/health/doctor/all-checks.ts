@@ -4,8 +4,9 @@ import { diskChecks } from './checks/disk.ts'
 import { duckdbChecks } from './checks/duckdb.ts'
 import { environmentChecks } from './checks/environment.ts'
 import { loadChecks } from './checks/postgres-load.ts'
-import { readonlyUrlCheck } from './checks/readonly-url.ts'
 import { serverChecks } from './checks/postgres-server.ts'
+import { sessionChecks } from './checks/postgres-sessions.ts'
+import { readonlyUrlCheck } from './checks/readonly-url.ts'
 import { queueChecks } from './checks/queue.ts'
 import { resultChecks } from './checks/results.ts'
 import { sandboxChecks } from './checks/sandbox.ts'
@@ -18,6 +19,7 @@ export const allChecks: readonly Check[] = [
   ...settingsChecks,
   ...serverChecks,
   readonlyUrlCheck,
+  ...sessionChecks,
   ...loadChecks,
   ...queueChecks,
   ...scheduleChecks,

@@ -28,9 +28,14 @@ export interface Finding {
   readonly threshold?: string
   /** The command, or the sentence, that mends it. */
   readonly mend?: string
-  /** Mends it, where that loses nothing and can be repeated; called for `--fix` only. */
-  readonly repair?: () => Promise<void>
+  /** Where mending loses nothing and can be repeated; done for `--fix` only. */
+  readonly repair?: Repair
 }
+
+export type Repair =
+  | { readonly kind: 'files'; readonly run: () => Promise<void> | void }
+  /** In the transaction of its row in the audit log; false when there was nothing to change. */
+  | { readonly kind: 'rows'; readonly run: (transaction: Queries) => Promise<boolean> }
 
 /** What checks look with. The database is the last thing to be sure of. */
 export interface Doctor {
@@ -50,8 +55,11 @@ export interface Check {
   readonly group: CheckGroup
   /** What it makes sure of, as a statement. */
   readonly title: string
-  /** What it cannot do without: the settings, or the settings and the database. */
-  readonly needs: 'nothing' | 'settings' | 'database'
+  /**
+   * What it cannot do without: the settings, or the settings and the database. `connection`: the
+   * database too, and it tells itself why there is none.
+   */
+  readonly needs: 'nothing' | 'settings' | 'database' | 'connection'
   /** 2 s unless a process has to be started. */
   readonly limitMs?: number
   readonly look: (doctor: Doctor) => Promise<Finding> | Finding
@@ -63,7 +71,11 @@ export const ok = (fact: string, threshold?: string): Finding => ({
   ...(threshold === undefined ? {} : { threshold }),
 })
 
-export const skipped = (fact: string): Finding => ({ status: 'skipped', fact })
+export const skipped = (fact: string, rest: Pick<Finding, 'threshold' | 'mend'> = {}): Finding => ({
+  status: 'skipped',
+  fact,
+  ...rest,
+})
 
 export const warning = (fact: string, rest: Omit<Finding, 'status' | 'fact'> = {}): Finding => ({
   status: 'warning',

@@ -5,25 +5,19 @@ import path from 'node:path'
 import { startDuckdbProcess } from '../../duckdb/index.ts'
 import { type DuckdbWalls, duckdbWalls } from '../../executor/index.ts'
 import { freeAccount } from '../../confine/index.ts'
-import { fileExists, isRoot, processEntry } from '../../os/index.ts'
+import { isRoot, nearestFolder, processEntry } from '../../os/index.ts'
 import type { WallStats } from '../../sandbox/index.ts'
 import { type Layer, active, broken } from './layer.ts'
 
 /** Starts the process that a job of this data folder would get for its SQL, and looks at it from outside. */
 export async function checkDuckdbLayer(walls: WallStats, dataDir: string): Promise<Layer> {
-  const wanted = await duckdbWalls(walls, { path: await existing(dataDir) }, [])
+  const wanted = await duckdbWalls(walls, { path: await nearestFolder(dataDir) }, [])
   try {
     const seen = await lookAtProcess(wanted)
     return judge(wanted, seen, dataDir)
   } finally {
     freeAccount(wanted.uid)
   }
-}
-
-/** A data folder that is not there yet will be as open as the folder above it. */
-async function existing(folder: string): Promise<string> {
-  const parent = path.dirname(folder)
-  return parent === folder || (await fileExists(folder)) ? folder : existing(parent)
 }
 
 interface Seen {

@@ -1,6 +1,6 @@
 import { chmod, lstat, readdir, statfs } from 'node:fs/promises'
 import path from 'node:path'
-import { fileExists, isRoot } from '../../../os/index.ts'
+import { fileExists, isRoot, nearestFolder } from '../../../os/index.ts'
 import { formatSize } from '../../../units/index.ts'
 import { type Check, type Finding, critical, judge, ok, skipped, warning } from '../check.ts'
 
@@ -13,7 +13,7 @@ export const diskChecks: readonly Check[] = [
     title: 'the device of the data folder has room',
     needs: 'settings',
     look: async ({ settings: { dataDir } }) => {
-      const { bsize, blocks, bavail } = await statfs(await existing(dataDir))
+      const { bsize, blocks, bavail } = await statfs(await nearestFolder(dataDir))
       const free = bsize * bavail
       const percent = (100 * bavail) / blocks
       const fact = `${formatSize(free)} free, ${percent.toFixed(0)} %`
@@ -28,7 +28,7 @@ export const diskChecks: readonly Check[] = [
     title: 'the device of the data folder can take more files',
     needs: 'settings',
     look: async ({ settings: { dataDir } }) => {
-      const { files, ffree } = await statfs(await existing(dataDir))
+      const { files, ffree } = await statfs(await nearestFolder(dataDir))
       if (files === 0) return skipped('this file system does not count them')
       const used = (100 * (files - ffree)) / files
       return judge(
@@ -88,8 +88,11 @@ function judgeModes(open: readonly Place[], dataDir: string): Finding {
   return warning(`others may look into ${shown.join(', ')}${more}`, {
     threshold: 'folders 0700 (as root 0711 where jobs pass), files 0600',
     mend: 'kiln doctor --only disk.modes --fix',
-    repair: async () => {
-      for (const place of open) await chmod(place.path, place.mode)
+    repair: {
+      kind: 'files',
+      run: async () => {
+        for (const place of open) await chmod(place.path, place.mode)
+      },
     },
   })
 }
@@ -129,10 +132,4 @@ async function entriesOf(folder: string): Promise<Place[]> {
       isFolder: entry.isDirectory(),
       mode: entry.isDirectory() ? folderMode() : 0o600,
     }))
-}
-
-/** A folder that is not there yet will be on the device of the one above it. */
-async function existing(folder: string): Promise<string> {
-  const parent = path.dirname(folder)
-  return parent === folder || (await fileExists(folder)) ? folder : existing(parent)
 }

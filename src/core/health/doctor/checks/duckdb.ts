@@ -2,12 +2,23 @@ import path from 'node:path'
 import { sql } from 'kysely'
 import { fileExists, openDataFolder, projectDatabasePath } from '../../../os/index.ts'
 import { shellWord } from '../../../units/index.ts'
-import { checkDuckdbSelf } from '../../sandbox/duckdb-self-test.ts'
-import { type Check, critical, ok, skipped, warning } from '../check.ts'
+import { type Attempt, checkDuckdbSelf } from '../../sandbox/duckdb-self-test.ts'
+import { type Check, type Finding, critical, ok, skipped, warning } from '../check.ts'
 
 const group = 'duckdb'
 /** A process of its own has to start, and load the library. */
 const processLimitMs = 20_000
+
+/** What ended otherwise than by its refusal was let through to where it failed. */
+function findingOf(
+  attempt: Attempt,
+  { what, done, mend }: { readonly what: string; readonly done: string; readonly mend: string },
+): Finding {
+  if (attempt.ended === 'refused') return ok(`${what} was refused`)
+  if (attempt.ended === 'done') return critical(done, { mend })
+  const [line] = attempt.message.split('\n')
+  return critical(`${what} was not refused, it failed: ${line}`, { mend })
+}
 
 export const duckdbChecks: readonly Check[] = [
   {
@@ -29,11 +40,11 @@ export const duckdbChecks: readonly Check[] = [
     limitMs: processLimitMs,
     look: async () => {
       const { fileRead } = await checkDuckdbSelf()
-      return fileRead === 'denied'
-        ? ok('reading a private file was refused')
-        : critical('SQL has read a private file', {
-            mend: 'do not run scripts of strangers here; report it as docs/security.md says',
-          })
+      return findingOf(fileRead, {
+        what: 'reading a private file',
+        done: 'SQL has read a private file',
+        mend: 'do not run scripts of strangers here; report it as docs/security.md says',
+      })
     },
   },
   {
@@ -44,11 +55,11 @@ export const duckdbChecks: readonly Check[] = [
     limitMs: processLimitMs,
     look: async () => {
       const { allocation } = await checkDuckdbSelf()
-      return allocation === 'refused'
-        ? ok('taking 2 GB was refused')
-        : critical('SQL has taken 2 GB under a limit of 256 MB', {
-            mend: 'lower ulimit -d of the service, and run no SQL of strangers here',
-          })
+      return findingOf(allocation, {
+        what: 'taking 2 GB',
+        done: 'SQL has taken 2 GB under a limit of 256 MB',
+        mend: 'lower ulimit -d of the service, and run no SQL of strangers here',
+      })
     },
   },
   {

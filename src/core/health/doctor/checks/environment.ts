@@ -1,8 +1,9 @@
-import { constants, accessSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, accessSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { availableParallelism, tmpdir, totalmem } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import path from 'node:path'
 import { errorCodeOf, messageOf } from '../../../errors/index.ts'
+import { fileExists, memoryLimitBytes, nearestFolder } from '../../../os/index.ts'
 import { formatSize } from '../../../units/index.ts'
 import { askService } from '../../ask-service.ts'
 import { type Check, type Finding, critical, judge, ok, skipped, warning } from '../check.ts'
@@ -11,6 +12,8 @@ const group = 'environment'
 const leastNode = 24
 /** Connections, pipes of sandboxes, files of results: a service with ten jobs has some 200 open. */
 const leastOpenFiles = 1024
+/** Most of a job's time is spent waiting for data. */
+const jobsPerCore = 8
 /** What a sandbox may take beyond the heap of its script before it is ended. */
 const besidesHeapBytes = 256 * 1024 ** 2
 
@@ -32,17 +35,18 @@ export const environmentChecks: readonly Check[] = [
   {
     id: 'environment.memory',
     group,
-    title: 'the machine has the memory that jobs may take',
+    title: 'there is the memory that jobs may take',
     needs: 'settings',
     look({ settings }) {
       const { maxConcurrentJobs, sandboxMemoryBytes } = settings
       const wanted = maxConcurrentJobs * (sandboxMemoryBytes + besidesHeapBytes)
+      const memory = memoryLimitBytes()
       return judge(
-        wanted / totalmem(),
+        wanted / memory,
         { warning: 1 },
         {
-          fact: `${maxConcurrentJobs} jobs may take ${formatSize(wanted)} of ${formatSize(totalmem())}`,
-          threshold: 'the memory of the machine',
+          fact: `${maxConcurrentJobs} jobs may take ${formatSize(wanted)} of ${formatSize(memory)}`,
+          threshold: 'the memory of the machine or container',
           mend: 'kiln config suggest',
         },
       )
@@ -55,11 +59,11 @@ export const environmentChecks: readonly Check[] = [
     needs: 'settings',
     look: ({ settings: { maxConcurrentJobs } }) =>
       judge(
-        maxConcurrentJobs / availableParallelism(),
-        { warning: 9 },
+        maxConcurrentJobs,
+        { warning: jobsPerCore * availableParallelism() + 1 },
         {
           fact: `${maxConcurrentJobs} jobs at a time on ${availableParallelism()} cores`,
-          threshold: 'at most 8 a core',
+          threshold: `at most ${jobsPerCore} a core`,
           mend: 'kiln config suggest',
         },
       ),
@@ -86,10 +90,14 @@ export const environmentChecks: readonly Check[] = [
     title: 'temporary files can be written',
     needs: 'nothing',
     look() {
-      const file = path.join(tmpdir(), `kiln-doctor-${process.pid}`)
       try {
-        writeFileSync(file, 'x', { mode: 0o600 })
-        rmSync(file)
+        // A folder of its own: others may have put a link where a known name would be.
+        const folder = mkdtempSync(path.join(tmpdir(), 'kiln-doctor-'))
+        try {
+          writeFileSync(path.join(folder, 'file'), 'x')
+        } finally {
+          rmSync(folder, { recursive: true, force: true })
+        }
         return ok(`${tmpdir()} can be written`)
       } catch (error) {
         return critical(`${tmpdir()}: ${messageOf(error)}`, {
@@ -137,13 +145,15 @@ export const environmentChecks: readonly Check[] = [
     group,
     title: 'the data folder can be written',
     needs: 'settings',
-    look({ settings: { dataDir } }) {
+    look: async ({ settings: { dataDir } }) => {
+      const isThere = await fileExists(dataDir)
+      // One that is not there yet has to be made in the folder above it.
+      const folder = isThere ? dataDir : await nearestFolder(dataDir)
       try {
-        accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
-        return ok(`${dataDir} can be written`)
+        accessSync(folder, constants.W_OK | constants.X_OK | (isThere ? constants.R_OK : 0))
+        return ok(`${dataDir} ${isThere ? 'can be written' : 'will be made when it is needed'}`)
       } catch (error) {
-        if (errorCodeOf(error) === 'ENOENT') return ok(`${dataDir} will be made when it is needed`)
-        return critical(`${dataDir}: ${messageOf(error)}`, {
+        return critical(`${folder}: ${messageOf(error)}`, {
           mend: 'make it writable for this account, or set ANALYSIS_DATA_DIR',
         })
       }

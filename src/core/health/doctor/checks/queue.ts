@@ -1,4 +1,6 @@
 import { sql } from 'kysely'
+import type { Queries } from '../../../database/index.ts'
+import { KilnError } from '../../../errors/index.ts'
 import { failingAnalyses, listExecutors, sweepLostExecutors } from '../../../jobs/index.ts'
 import { formatDuration } from '../../../units/index.ts'
 import { type Check, critical, judge, ok, warning } from '../check.ts'
@@ -7,6 +9,13 @@ const group = 'queue'
 
 /** One row with one figure. */
 const figureOf = <T extends object>(rows: readonly T[], none: T): T => rows[0] ?? none
+
+/** An executor of another machine is only suspected by the first look, and its jobs stay. */
+async function takeBackJobs(transaction: Queries): Promise<boolean> {
+  const { pending, failed, problems } = await sweepLostExecutors(transaction)
+  if (problems.length > 0) throw new KilnError('NOT_DONE', problems.join('; '))
+  return pending + failed > 0
+}
 
 export const queueChecks: readonly Check[] = [
   {
@@ -77,7 +86,7 @@ export const queueChecks: readonly Check[] = [
       const names = dead.map(({ label, runningJobs }) => `${label} (${runningJobs} jobs)`)
       return warning(`dead with jobs in hand: ${names.join(', ')}`, {
         mend: 'kiln job list --status running, which takes their jobs back',
-        repair: async () => void (await sweepLostExecutors(queries)),
+        repair: { kind: 'rows', run: takeBackJobs },
       })
     },
   },
@@ -86,7 +95,7 @@ export const queueChecks: readonly Check[] = [
     group,
     title: 'every running job has a lease by which it would be found',
     needs: 'database',
-    look: ({ ask, context }) =>
+    look: ({ ask }) =>
       ask(async (queries) => {
         const { rows } = await sql<{ count: number }>`
           select count(*)::integer as count
@@ -102,8 +111,12 @@ export const queueChecks: readonly Check[] = [
         if (count === 0) return ok('all have')
         return critical(`${count} running jobs have none: if their executor dies, nobody notices`, {
           mend: `kiln db psql -- -c 'select kiln_lease_running_jobs()'`,
-          repair: async () => {
-            await context.database.pool.query('select kiln_lease_running_jobs()')
+          repair: {
+            kind: 'rows',
+            run: async (transaction) => {
+              await sql`select kiln_lease_running_jobs()`.execute(transaction)
+              return true
+            },
           },
         })
       }),

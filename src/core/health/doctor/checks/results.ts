@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { sql } from 'kysely'
-import { cleanUp } from '../../../cleanup/index.ts'
-import { fileExists, openDataFolder } from '../../../os/index.ts'
+import { cleanUp, isOverdue } from '../../../cleanup/index.ts'
+import { fileExists, openDataFolder, systemClock } from '../../../os/index.ts'
 import { formatDuration, formatSize } from '../../../units/index.ts'
 import { type Check, critical, ok, skipped, warning } from '../check.ts'
 
@@ -10,6 +10,8 @@ const group = 'results'
 const sampleSize = 500
 /** A cleanup once a week is often enough; later than that it has stopped. */
 const cleanupSlackMs = 7 * 86_400_000
+/** Within the time of a check, so that what it found so far is told. */
+const lookLimitMs = 1200
 
 export const resultChecks: readonly Check[] = [
   {
@@ -72,27 +74,21 @@ export const resultChecks: readonly Check[] = [
     needs: 'database',
     look: ({ ask, settings }) =>
       ask(async (queries) => {
-        const { rows } = await sql<{ result: number | null; job: number | null }>`
-          select
-            (
-              select (extract(epoch from now() - min(created_at)) * 1000)::bigint
-              from analysis_result_storage
-            ) as result,
-            (
-              select (extract(epoch from now() - min(created_at)) * 1000)::bigint
-              from analysis_jobs
-            ) as job
-        `.execute(queries)
-        const late = Math.max(
-          (rows[0]?.result ?? 0) - settings.resultRetentionMs,
-          (rows[0]?.job ?? 0) - settings.jobRetentionMs,
-        )
+        const startedAt = systemClock.monotonic()
+        const isOver = () => systemClock.monotonic() - startedAt > lookLimitMs
         const threshold = `${formatDuration(cleanupSlackMs)} late`
-        if (late < cleanupSlackMs) return ok('nothing is overdue', threshold)
-        return warning(`the oldest is overdue by ${formatDuration(late)}`, {
-          threshold,
-          mend: 'kiln cleanup',
-        })
+        const late: string[] = []
+        for (const kind of ['results', 'jobs'] as const) {
+          const found = await isOverdue(queries, settings, {
+            kind,
+            sinceMs: cleanupSlackMs,
+            isOver,
+          })
+          if (found === undefined) return skipped(`too many old ${kind} that cleanup leaves`)
+          if (found) late.push(kind)
+        }
+        if (late.length === 0) return ok('nothing is overdue', threshold)
+        return warning(`overdue: ${late.join(' and ')}`, { threshold, mend: 'kiln cleanup' })
       }),
   },
   {
@@ -104,7 +100,7 @@ export const resultChecks: readonly Check[] = [
       const report = await cleanUp(context, {
         kinds: ['orphans', 'tmp', 'job-folders'],
         dryRun: true,
-        maxDurationMs: 1200,
+        maxDurationMs: lookLimitMs,
       })
       const count = report.items.reduce((sum, item) => sum + item.count, 0)
       const bytes = report.items.reduce((sum, item) => sum + item.bytes, 0)

@@ -1,11 +1,43 @@
 import { chmodSync, statSync } from 'node:fs'
-import { checkSettings, envFiles } from '../../../config/index.ts'
+import { checkSettings, envFiles, secretFiles } from '../../../config/index.ts'
 import { shellWord } from '../../../units/index.ts'
 import { settingJudges } from '../../setting-judges.ts'
 import { type Check, critical, judge, ok, skipped, warning } from '../check.ts'
 import { sql } from 'kysely'
 
 const group = 'settings'
+
+interface OpenableFile {
+  readonly file: string
+  readonly mode: number
+  readonly uid: number
+  /** Bits that it must not have. */
+  readonly closed: number
+  /** It may be given another mode. */
+  readonly isOurs: boolean
+}
+
+function envFile(file: string): OpenableFile {
+  const { mode, uid } = statSync(file)
+  return { file, mode, uid, closed: 0o077, isOurs: true }
+}
+
+/**
+ * One that another account has put there, as a file of a container or of root, is often read by its
+ * group. One that is not there is told of by `settings.valid`.
+ */
+function secretFile(file: string): OpenableFile[] {
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found?.isFile()) return []
+  const { mode, uid } = found
+  const isOurs = uid === process.geteuid?.()
+  return [{ file, mode, uid, closed: isOurs ? 0o077 : 0o007, isOurs }]
+}
+
+const namesOf = (files: readonly OpenableFile[]): string => files.map(({ file }) => file).join(', ')
+
+const close = (files: readonly OpenableFile[]): void =>
+  files.forEach(({ file }) => chmodSync(file, 0o600))
 
 export const settingsChecks: readonly Check[] = [
   {
@@ -26,17 +58,25 @@ export const settingsChecks: readonly Check[] = [
   {
     id: 'settings.files',
     group,
-    title: 'others cannot read the .env files',
+    title: 'others cannot read .env files and files of secrets',
     needs: 'nothing',
     look() {
-      const files = envFiles()
-      if (files.length === 0) return ok('there is no .env file here')
-      const open = files.filter((file) => (statSync(file).mode & 0o077) !== 0)
-      if (open.length === 0) return ok(`${files.join(', ')}: for their owner alone`)
-      return warning(`others may read ${open.join(', ')}`, {
+      const files = [...envFiles().map(envFile), ...secretFiles().flatMap(secretFile)]
+      if (files.length === 0) return ok('there is no .env file here, and no file of a secret')
+      const open = files.filter(({ mode, closed }) => (mode & closed) !== 0)
+      if (open.length === 0) return ok(`${namesOf(files)}: for their owner alone`)
+      const own = open.filter(({ isOurs }) => isOurs)
+      const others = open.filter(({ isOurs }) => !isOurs)
+      const mends = [
+        ...(own.length > 0
+          ? [`chmod 600 ${own.map(({ file }) => shellWord(file)).join(' ')}`]
+          : []),
+        ...others.map(({ file, uid }) => `as uid ${uid}: chmod o-rwx ${shellWord(file)}`),
+      ]
+      return warning(`others may read ${namesOf(open)}`, {
         threshold: 'mode 0600',
-        mend: `chmod 600 ${open.map(shellWord).join(' ')}`,
-        repair: async () => open.forEach((file) => chmodSync(file, 0o600)),
+        mend: mends.join('; '),
+        ...(own.length > 0 ? { repair: { kind: 'files', run: () => close(own) } } : {}),
       })
     },
   },
