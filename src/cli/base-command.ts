@@ -12,6 +12,7 @@ import { ListStream } from './output/list-stream.ts'
 import type { Output } from './output/output.ts'
 import { type Format, render } from './output/render.ts'
 import { errorText, toKilnError } from './output/report-error.ts'
+import { settingFlags } from './setting-flags.ts'
 import { usageError } from './usage-error.ts'
 
 type Flags<T extends typeof Command> = Interfaces.InferredFlags<
@@ -111,8 +112,7 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     this.handle = await openContext({
       commandId: this.id ?? 'kiln',
       signal: this.abortController.signal,
-      databaseUrl: this.flags['database-url'],
-      logLevel: this.flags['log-level'],
+      flags: settingFlags(this.flags),
       logs: this.logs,
       readsOnly: this.readsOnly,
     })

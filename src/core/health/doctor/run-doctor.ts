@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
 import { recordAudit } from '../../audit/index.ts'
-import type { Settings } from '../../config/index.ts'
+import type { Settings, SettingsInput } from '../../config/index.ts'
 import type { Context } from '../../context.ts'
 import { databaseError } from '../../database/index.ts'
 import { KilnError, messageOf } from '../../errors/index.ts'
 import { systemClock } from '../../os/index.ts'
-import { nearNames } from '../../units/index.ts'
+import { maskPasswords, nearNames } from '../../units/index.ts'
 import { allChecks } from './all-checks.ts'
 import { type Check, type CheckStatus, type Doctor, type Finding, skipped } from './check.ts'
 
@@ -17,6 +17,8 @@ const statementLimitMs = 1800
 const atOnce = 4
 
 export interface DoctorInput {
+  /** Settings that the command line gives. */
+  readonly flags?: SettingsInput['flags']
   /** Undefined with the reason when they cannot be read. */
   readonly settings: Settings | KilnError
   /** Undefined with the reason when it cannot be reached. */
@@ -123,7 +125,9 @@ async function look(check: Check, input: DoctorInput): Promise<Finding> {
     timer = setTimeout(() => resolve(skipped(`no answer within ${limitMs / 1000} s`)), limitMs)
   })
   try {
-    return await Promise.race([Promise.resolve().then(() => check.look(doctor)), late])
+    const found = await Promise.race([Promise.resolve().then(() => check.look(doctor)), late])
+    // A fact repeats settings, and the words of servers.
+    return { ...found, fact: maskPasswords(found.fact) }
   } catch (error) {
     return findingOf(error)
   } finally {
@@ -133,18 +137,20 @@ async function look(check: Check, input: DoctorInput): Promise<Finding> {
 
 /** A check that fails has found out nothing, whatever it was about. */
 function findingOf(error: unknown): Finding {
-  const { code, message } = databaseError(error)
+  const { code, message: raw } = databaseError(error)
+  const message = maskPasswords(raw)
   if (code === 'PERMISSION_DENIED') return skipped(`no right to look: ${message}`)
   return skipped(`cannot look: ${message}`)
 }
 
 /** Getters, so that a check that needs nothing gets by without. */
-function doctorOf({ settings, context, ...limits }: DoctorInput): Doctor {
+function doctorOf({ settings, context, flags = {}, ...limits }: DoctorInput): Doctor {
   const known = <T>(value: T | KilnError): T => {
     if (value instanceof KilnError) throw value
     return value
   }
   return {
+    flags,
     backupAgeMs: limits.backupAgeMs,
     snapshotAgeMs: limits.snapshotAgeMs,
     get settings() {
