@@ -9,7 +9,7 @@ const intro = `# Settings
 A setting is looked for in this order: command-line flag, environment variable, \`.env.<ENVIRONMENT>\`
 and \`.env\` in the working folder, default. In each place but the first, \`NAME_FILE\` may stand for
 \`NAME\`: a path whose content is the value. An empty value counts as unset. Values marked secret are
-masked wherever Kiln shows them.
+masked wherever Kiln shows them, and so are passwords of URLs in all others.
 
 In an \`.env\` file a line is \`NAME=value\`, \`export\` before it or not. A value may stand in single or
 double quotes or backticks, then over several lines too; a bare one ends at a # after a blank. Nothing in

@@ -3,15 +3,16 @@ import type { Settings } from '../core/config/index.ts'
 import type { Context } from '../core/context.ts'
 import { KilnError, exitCodes } from '../core/errors/index.ts'
 import { printableLines } from '../core/units/printable.ts'
-import { withoutCommands } from './ci/without-commands.ts'
+import { jsonWithoutCommands, withoutCommands } from './ci/without-commands.ts'
 import type { ContextHandle } from './context.ts'
 import { globalFlags } from './flags/global.ts'
-import { formatOfArgv } from './output/format-of-argv.ts'
+import { asksForDebug, formatOfArgv } from './output/format-of-argv.ts'
 import { forReader } from './output/for-reader.ts'
 import { ListStream } from './output/list-stream.ts'
 import type { Output } from './output/output.ts'
-import { type Format, render } from './output/render.ts'
+import { type Format, isJsonText, render } from './output/render.ts'
 import { errorText, toKilnError } from './output/report-error.ts'
+import { settingFlags } from './setting-flags.ts'
 import { usageError } from './usage-error.ts'
 
 type Flags<T extends typeof Command> = Interfaces.InferredFlags<
@@ -121,8 +122,7 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     this.handle = await openContext({
       commandId: this.id ?? 'kiln',
       signal: this.abortController.signal,
-      databaseUrl: this.flags['database-url'],
-      logLevel: this.flags['log-level'],
+      flags: settingFlags(this.flags),
       logs: this.logs,
       readsOnly: this.readsOnly,
       privateServer: this.privateServer,
@@ -205,14 +205,20 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
 
   /** What scripts and rows say is part of it: nothing that a terminal or a pipeline would obey. */
   private remark(text: string): void {
+    process.stderr.write(`${this.forRunner(printableLines(text), false)}\n`)
+  }
+
+  /** As it is, or in a pipeline that would obey some lines of it so that it does not. */
+  private forRunner(text: string, isJson: boolean): string {
     const { ci } = (this.flags as { readonly ci?: string } | undefined) ?? {}
-    const safe = printableLines(text)
-    process.stderr.write(`${ci === undefined ? safe : withoutCommands(safe)}\n`)
+    if (ci === undefined) return text
+    return isJson ? jsonWithoutCommands(text) : withoutCommands(text)
   }
 
   private write(output: Output): void {
     const text = this.isSilent ? '' : render(output, this.format)
-    if (text !== '') process.stdout.write(`${forReader(text)}\n`)
+    const safe = this.forRunner(forReader(text), isJsonText(output, this.format))
+    if (text !== '') process.stdout.write(`${safe}\n`)
     if (output.kind === 'list' && !this.isJson) {
       if (output.items.length === 0 && output.empty) this.say(output.empty)
       if (output.nextCursor) this.say(`more: --cursor ${output.nextCursor}`)
@@ -222,17 +228,20 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   }
 
   protected override async catch(error: unknown): Promise<void> {
-    const kilnError = toKilnError(
+    const kilnError = this.codedError(error)
+    const withStack = asksForDebug(this.argv)
+    const text = errorText(kilnError, { asJson: this.isJson, withStack })
+    if (this.isJson) process.stderr.write(`${this.forRunner(text, true)}\n`)
+    else this.remark(text)
+    process.exitCode = kilnError.exitCode
+  }
+
+  /** What ended the command; after a signal that, whatever it broke. */
+  protected codedError(error: unknown): KilnError {
+    return toKilnError(
       this.signal.aborted ? this.signal.reason : error,
       this.handle?.context.database.target.label,
     )
-    const text = errorText(kilnError, this.isJson)
-    if (this.isJson) process.stderr.write(`${text}\n`)
-    else this.remark(text)
-    if (kilnError.code === 'INTERNAL' && this.argv.includes('debug')) {
-      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-    }
-    process.exitCode = kilnError.exitCode
   }
 
   protected override async finally(): Promise<void> {
@@ -258,16 +267,16 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   }
 
   /** A password on the command line is seen by everyone on the machine in the process list. */
-  protected hidePassword(url: string, advice: string): void {
+  protected hidePassword(given: string | readonly string[], advice: string): void {
     // Also one whose password is not encoded as it should be: it is refused later, and was seen.
-    if (!/\/\/[^@]*:.*@|password\s*=./i.test(url)) return
+    if (![given].flat().some((url) => /\/\/[^@]*:.*@|password\s*=./i.test(url))) return
     process.title = `kiln ${this.id?.replaceAll(':', ' ') ?? ''}`
     this.warn(`${advice}: the password in it may have been seen by other users of this machine`)
   }
 }
 
 /** Rejects with the reason when the signal is aborted. */
-async function rejectionOf(signal: AbortSignal): Promise<never> {
+export async function rejectionOf(signal: AbortSignal): Promise<never> {
   return await new Promise((_, reject) => {
     const abort = (): void => reject(signal.reason as Error)
     if (signal.aborted) abort()

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os'
-import { loadSettings } from '../core/config/index.ts'
+import { type SettingsInput, loadSettings } from '../core/config/index.ts'
 import type { Context } from '../core/context.ts'
 import { databaseError, openDatabase, resolveTarget } from '../core/database/index.ts'
 import type { AdjustableLogger } from '../core/log/create-logger.ts'
@@ -10,8 +10,8 @@ import { systemClock } from '../core/os/index.ts'
 export interface ContextOptions {
   readonly commandId: string
   readonly signal: AbortSignal
-  readonly databaseUrl: string | undefined
-  readonly logLevel: string | undefined
+  /** Flags that stand for settings. */
+  readonly flags: NonNullable<SettingsInput['flags']>
   /** It changes nothing: DATABASE_READONLY_URL serves it where that is set. */
   readonly readsOnly: boolean
   /** What may be done to have a private Postgres running. */
@@ -31,14 +31,14 @@ export interface ContextHandle {
 
 /** Opens what a command works with, from its flags and the settings. */
 export async function openContext(options: ContextOptions): Promise<ContextHandle> {
-  const readSettings = (): Settings => loadSettings({ flags: settingFlags(options) }).settings
+  const { signal, flags, readsOnly, privateServer, leastConnections } = options
+  const readSettings = (): Settings => loadSettings({ flags }).settings
   const settings = readSettings()
-  const { signal, databaseUrl, readsOnly, privateServer, leastConnections } = options
   const target = await resolveTarget(settings, {
     signal,
     privateServer,
     // A database that was named on the command line is meant, whatever the settings say.
-    readsOnly: readsOnly && databaseUrl === undefined,
+    readsOnly: readsOnly && flags.databaseUrl === undefined,
   }).catch((error: unknown) => {
     throw databaseError(error)
   })
@@ -66,13 +66,6 @@ export async function openContext(options: ContextOptions): Promise<ContextHandl
       return fresh
     },
     close: () => closeWithin(database.close(), 1000),
-  }
-}
-
-function settingFlags({ databaseUrl, logLevel }: ContextOptions) {
-  return {
-    ...(databaseUrl === undefined ? {} : { databaseUrl }),
-    ...(logLevel === undefined ? {} : { logLevel }),
   }
 }
 

@@ -1,7 +1,7 @@
 import { Config } from '@oclif/core/config'
 import { normalizeArgv } from '@oclif/core/help'
 import { KilnError } from '../core/errors/index.ts'
-import { formatOfArgv } from './output/format-of-argv.ts'
+import { asksForDebug, formatOfArgv } from './output/format-of-argv.ts'
 import { errorText, toKilnError } from './output/report-error.ts'
 import { showHelp } from './show-help.ts'
 import { suggestCommands } from './suggest-commands.ts'
@@ -12,7 +12,8 @@ export async function dispatch(argv: readonly string[], root: string): Promise<v
     await runCommand([...argv], root)
   } catch (error) {
     const kilnError = toKilnError(error)
-    process.stderr.write(`${errorText(kilnError, formatOfArgv(argv) === 'json')}\n`)
+    const asJson = formatOfArgv(argv) === 'json'
+    process.stderr.write(`${errorText(kilnError, { asJson, withStack: asksForDebug(argv) })}\n`)
     process.exitCode = kilnError.exitCode
   }
 }

@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import { KilnCommand } from '../cli/base-command.ts'
 import { durationFlag } from '../cli/flags/duration.ts'
 import type { Output } from '../cli/output/output.ts'
+import { settingFlags } from '../cli/setting-flags.ts'
 import { checksOutput, doctorOutput, doctorSummary } from '../cli/views/doctor.ts'
 import { loadSettings } from '../core/config/index.ts'
 import { databaseError } from '../core/database/index.ts'
@@ -61,6 +62,7 @@ export default class Doctor extends KilnCommand<typeof Doctor> {
     const checks = chooseChecks(only)
     if (flags.list) return checksOutput(checks)
     const report = await runDoctor({
+      flags: settingFlags(this.flags),
       settings: this.settings(),
       openContext: () => this.openedContext(),
       only,
@@ -75,8 +77,7 @@ export default class Doctor extends KilnCommand<typeof Doctor> {
 
   private settings() {
     try {
-      const databaseUrl = this.flags['database-url']
-      return loadSettings({ flags: databaseUrl === undefined ? {} : { databaseUrl } }).settings
+      return loadSettings({ flags: settingFlags(this.flags) }).settings
     } catch (error) {
       return databaseError(error)
     }

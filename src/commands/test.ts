@@ -1,14 +1,15 @@
 import { Flags } from '@oclif/core'
-import { KilnCommand } from '../cli/base-command.ts'
-import { ciFlags, reportToCi } from '../cli/ci/report-to-ci.ts'
+import { CiCommand } from '../cli/ci/ci-command.ts'
+import { ciFlags } from '../cli/ci/report-to-ci.ts'
+import type { CiCase } from '../cli/ci/report.ts'
 import { requiredArgument } from '../cli/flags/argument.ts'
 import type { Output } from '../cli/output/output.ts'
 import { caseLine, testCases, testsOutput } from '../cli/views/testing.ts'
 import { loadSettings } from '../core/config/index.ts'
 import { systemClock } from '../core/os/index.ts'
-import { runTests } from '../core/testing/index.ts'
+import { type CaseReport, runTests } from '../core/testing/index.ts'
 
-export default class Test extends KilnCommand<typeof Test> {
+export default class Test extends CiCommand<typeof Test> {
   static override summary = 'Run the tests of a folder of analyses, in the sandbox that jobs get.'
   static override description =
     'A test is NAME.test.json beside NAME.js or NAME.ts: parameters, data for the datasources, and the result that is expected. Needs no database and no service. See docs/testing.md.'
@@ -34,8 +35,14 @@ export default class Test extends KilnCommand<typeof Test> {
     logs: Flags.boolean({ description: 'print what the scripts log, also of tests that pass' }),
   }
 
-  protected override get endsItself(): boolean {
-    return true
+  private readonly ended: CaseReport[] = []
+
+  protected get subject(): string {
+    return this.args.folder
+  }
+
+  protected override get casesSoFar(): readonly CiCase[] {
+    return testCases(this.ended, this.args.folder)
   }
 
   protected async execute(): Promise<Output> {
@@ -46,10 +53,13 @@ export default class Test extends KilnCommand<typeof Test> {
       {
         folder,
         filter: this.flags.filter,
-        onCase: (report) => this.say(caseLine(report, Boolean(this.flags.logs))),
+        onCase: (report) => {
+          this.ended.push(report)
+          this.say(caseLine(report, Boolean(this.flags.logs)))
+        },
       },
     )
-    await reportToCi(this.flags, 'kiln test', testCases(reports, folder))
+    await this.report(testCases(reports, folder))
     return testsOutput(reports)
   }
 }

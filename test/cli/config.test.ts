@@ -199,6 +199,12 @@ describe('kiln config check', () => {
     })
   })
 
+  it('looks at what the command line gives', async () => {
+    const { exitCode, stdout } = await config(['check', '--database-url', 'mysql://x', '--json'])
+    expect(exitCode).toBe(78)
+    expect(JSON.parse(stdout)).toMatchObject({ items: [{ name: 'DATABASE_URL', source: 'flag' }] })
+  })
+
   it('reads what NAME_FILE points to', async () => {
     const { exitCode, stdout } = await config(['check'], { env: { DATABASE_URL_FILE: '/nowhere' } })
     expect({ exitCode, stdout }).toMatchObject({

@@ -1,11 +1,20 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { type Server, createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import {
   type AddressInfo,
   type Server as TcpServer,
   createServer as createTcpServer,
 } from 'node:net'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { runKiln } from '../support/kiln.ts'
+import { networkInterfaces } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { whyNoAnswer } from '../../src/core/health/get-text.ts'
+import { askService, parseTarget, probeTargets } from '../../src/core/health/index.ts'
+import { runKiln, startKiln } from '../support/kiln.ts'
+import { createTemporaryFolder } from '../support/temporary-folder.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 /** Answers by path: the status code, and what its JSON says. */
 const answers: Readonly<Record<string, readonly [number, string]>> = {
@@ -18,10 +27,19 @@ const answers: Readonly<Record<string, readonly [number, string]>> = {
 }
 
 const others: TcpServer[] = []
+/** What was asked so far. */
+const asked: string[] = []
 let server: Server
 let url: string
 beforeAll(async () => {
   server = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    if (request.url === '/guarded/health') {
+      const isRight = request.headers.authorization === `Basic ${btoa('me:p%w')}`
+      response.writeHead(isRight ? 200 : 401).end(isRight ? '{"status":"healthy"}' : 'who are you?')
+      return
+    }
+    if (request.url === '/moved') response.writeHead(302, { location: '/health' }).end()
     const answer = answers[request.url ?? '']
     if (request.url === '/endless') {
       const more = (): void => {
@@ -155,6 +173,108 @@ it('shows no password of a URL', async () => {
     expect(stdout + stderr).toContain('503')
     expect(stdout + stderr).not.toContain('canary-77')
   }
+})
+
+it('keeps a password in a URL from the process list, and warns of it', async () => {
+  const hanging = url.replace('//', '//me:canary-77@')
+  for (const args of [
+    ['health', 'check', '--target', `a=${hanging}/hangs-there`],
+    ['health', '--url', `${hanging}/hangs-here`],
+  ]) {
+    const kiln = startKiln([...args, '--timeout', '60s'])
+    onTestFinished(() => kiln.kill('SIGKILL'))
+    const named = args.at(-1)?.endsWith('there') ? '/hangs-there' : '/hangs-here/health'
+    await waitUntil('it asks', () => asked.includes(named))
+    expect(readFileSync(`/proc/${kiln.pid}/cmdline`, 'utf8')).not.toContain('canary-77')
+    expect(kiln.stderr).toMatch(/^warning: .*ANALYSIS_EXECUTOR_URL/)
+    expect(kiln.stderr).not.toContain('canary-77')
+  }
+})
+
+const ask = (address: string) =>
+  askService(
+    { executorUrl: address, host: '127.0.0.1', executorPort: 1 },
+    { question: 'health', timeoutMs: 60_000 },
+  )
+const probe = async (address: string) =>
+  (await probeTargets([parseTarget(`a=${address}`)], 60_000))[0]
+
+it('gives user and password of a URL to who asks for them, and shows neither', async () => {
+  const right = `${url.replace('//', '//me:p%25w@')}/guarded`
+  expect(await ask(right)).toMatchObject({ verdict: 'healthy', url: `${url}/guarded/health` })
+  expect(await probe(`${right}/health`)).toMatchObject({ status: 'healthy' })
+  expect(await ask(`${url}/guarded`)).toMatchObject({
+    verdict: 'down',
+    problem: 'what answers there, with 401, is not a Kiln service',
+  })
+  expect(await ask(right.replace('%25', '%'))).toMatchObject({
+    problem: 'a % in the user or password of its URL has to be %25',
+  })
+})
+
+it('follows no redirect: what it leads to is not what was named', async () => {
+  expect(await probe(`${url}/moved`)).toMatchObject({
+    status: 'unhealthy',
+    httpStatus: 302,
+    problem: 'it answers with 302',
+  })
+})
+
+const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === '::1'),
+)
+it.skipIf(!hasIpv6)('asks an IPv6 address', async () => {
+  const other = createServer((_, response) => response.end('{"status":"healthy"}'))
+  others.push(other)
+  await new Promise<void>((resolve) => other.listen(0, '::1', resolve))
+  const { port } = other.address() as AddressInfo
+  expect(await probe(`http://[::1]:${port}`)).toMatchObject({ status: 'healthy', httpStatus: 200 })
+  expect(await ask(`http://[::1]:${port}`)).toMatchObject({ verdict: 'healthy' })
+})
+
+it('says that it does not trust a certificate, and how it would', async ({ skip }) => {
+  const folder = await createTemporaryFolder('certificate')
+  onTestFinished(() => folder.remove())
+  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(folder.path, name))
+  const made = spawnSync(
+    'openssl',
+    // oxfmt-ignore
+    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+      '-days', '2', '-subj', '/CN=elsewhere', '-addext', 'subjectAltName=IP:127.0.0.1',
+      '-keyout', String(key), '-out', String(cert)],
+    { encoding: 'utf8' },
+  )
+  if (made.error) skip('no openssl here')
+  expect(made.status, made.stderr).toBe(0)
+  const tls = createTlsServer(
+    { key: readFileSync(String(key)), cert: readFileSync(String(cert)) },
+    (_, response) => response.end('{"status":"healthy"}'),
+  )
+  others.push(tls)
+  await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve))
+  const { port } = tls.address() as AddressInfo
+  expect(await probe(`https://127.0.0.1:${port}`)).toMatchObject({
+    status: 'down',
+    problem: expect.stringMatching(/^its certificate is not trusted here: .*NODE_EXTRA_CA_CERTS/),
+  })
+  // The name is checked also where the signature is.
+  const trusting = (host: string) =>
+    runKiln(['health', 'check', '--target', `a=https://${host}:${port}`, '--json'], {
+      env: { NODE_EXTRA_CA_CERTS: String(cert) },
+    })
+  expect((await trusting('127.0.0.1')).exitCode).toBe(0)
+  const { stdout } = await trusting('localhost')
+  expect(stdout).toContain('its certificate is for a host of another name')
+})
+
+it('has words for a host of which no address answers', () => {
+  const problem = (code: string) => {
+    const errors = ['::1', '127.0.0.1'].map((address) => new Error(`${code} ${address}`))
+    return whyNoAnswer(Object.assign(new AggregateError(errors), { code }))
+  }
+  expect(problem('ECONNREFUSED')).toBe('nothing listens there')
+  expect(problem('EHOSTUNREACH')).toBe('that host cannot be reached from here')
+  expect(problem('ETIMEDOUT')).toBe('ETIMEDOUT ::1; ETIMEDOUT 127.0.0.1')
 })
 
 it('refuses what is no target', async () => {

@@ -1,9 +1,17 @@
+import { readFileSync, statSync } from 'node:fs'
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { testsOutput } from '../../src/cli/views/testing.ts'
+import { loadSettings } from '../../src/core/config/index.ts'
+import { systemClock } from '../../src/core/os/index.ts'
+import { makeFixtures } from '../../src/core/testing/fixtures.ts'
+import { runTests } from '../../src/core/testing/index.ts'
+import { descendantsOf } from '../support/descendants.ts'
 import { openJobCommands } from '../support/job-commands.ts'
-import { runKiln } from '../support/kiln.ts'
+import { runKiln, startKiln } from '../support/kiln.ts'
 import { type TemporaryFolder, createTemporaryFolder } from '../support/temporary-folder.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 let folder: TemporaryFolder
 beforeAll(async () => {
@@ -99,6 +107,13 @@ describe('kiln test', () => {
       'list.js': 'export default () => 1',
       'list.test.json': [],
       'lonely.test.json': { expected: 1 },
+      'zone.js': 'export default () => 1',
+      'zone.test.json': { timezone: 'Mars/Olympus', expected: 1 },
+      'extra.js': 'export default () => 1',
+      'extra.test.json': {
+        datasources: { shop: { orders: { columns: { a: 'integer' }, rows: [{ b: 1 }] } } },
+        expected: 1,
+      },
       'lost.js': `export const dependencies = { datasources: ['gone'] }\nexport default () => 1`,
       'lost.test.json': { expected: 1 },
     })
@@ -123,17 +138,19 @@ describe('kiln test', () => {
       none: [expect.stringContaining('cases')],
       list: [expect.stringContaining('expected object, received array')],
       lonely: [expect.stringContaining('there is no script')],
+      zone: [expect.stringContaining('expected a time zone such as "Europe/Berlin"')],
+      extra: [expect.stringContaining('"orders" has a row with "b", which is none of its columns')],
       lost: [expect.stringContaining('no data for the datasource "gone"')],
     })
-    expect([passed, failed]).toEqual([3, 7])
+    expect([passed, failed]).toEqual([3, 9])
     expect(items.find(({ name }) => name === 'unexpected')?.line).toBe(2)
 
     expect(stderr).toMatch(
       /^::error file=all\/deep\/fails.ts,line=2,title=deep\/fails.test.json%3A unexpected::it failed/m,
     )
-    expect(await readFile(summary, 'utf8')).toContain('### kiln test: 3 passed, 7 failed')
+    expect(await readFile(summary, 'utf8')).toContain('### kiln test: 3 passed, 9 failed')
     const xml = await readFile(junit, 'utf8')
-    expect(xml).toContain('<testsuite name="kiln test" tests="10" failures="7" errors="0"')
+    expect(xml).toContain('<testsuite name="kiln test" tests="12" failures="9" errors="0"')
     expect(xml).toContain('<system-out>info  summing</system-out>')
   })
 
@@ -204,6 +221,71 @@ describe('kiln test', () => {
     expect(obeyed).toEqual([expect.stringMatching(/^::error file=.*a\.js,.*%0A/)])
   })
 
+  it('has tables without rows, and a defect that one case meets is the outcome of that one', async () => {
+    const counting = (table: string) => `export const dependencies = { datasources: ['shop'] }
+      export default async (p, ctx) =>
+        (await ctx.datasource.shop.query('select count(*) as n, sum(amount) as total from ${table}'))[0]`
+    const none = { columns: { amount: 'decimal(10, 2)', at: 'timestamp' }, rows: [] }
+    const two = { ...none, rows: [{ amount: 0.1 }, { amount: 0.2, at: '2026-01-01 00:00:00' }] }
+    const place = await put('typed', {
+      'one.js': counting('shop'),
+      'one.test.json': { datasources: { shop: none }, expected: { n: 0, total: null } },
+      'some.js': counting('orders'),
+      'some.test.json': {
+        cases: [
+          { datasources: { shop: { orders: none } }, expected: { n: 0, total: null } },
+          { datasources: { shop: { orders: two } }, expected: { n: 2, total: 0.3 } },
+        ],
+      },
+    })
+    let asked = 0
+    const now = (): number => {
+      asked += 1
+      if (asked === 2) throw new TypeError('the clock is broken')
+      return systemClock.now()
+    }
+    const { settings } = loadSettings({ environment: {}, folder: place })
+    const { signal } = new AbortController()
+    const reports = await runTests(
+      { settings, clock: { ...systemClock, now }, signal },
+      { folder: place },
+    )
+    expect(reports).toMatchObject([
+      { name: 'one', outcome: 'passed', problems: [] },
+      { name: 'some 1', outcome: 'error', problems: ['the clock is broken'] },
+      { name: 'some 2', outcome: 'passed', problems: [] },
+    ])
+    expect(testsOutput(reports)).toMatchObject({
+      lines: ['2 passed, 0 failed, 1 with errors'],
+      summary: { errors: 1 },
+      exitCode: 1,
+    })
+  })
+
+  it('makes data that the account of DuckDB may read, whatever the umask is', async () => {
+    const place = await put('fixtures', { 'beside.csv': 'a\n1\n' })
+    const before = process.umask(0o077)
+    try {
+      const sources = await makeFixtures(
+        { shop: { orders: [{ a: 1 }] }, rows: [{ a: 1 }], file: 'beside.csv' },
+        { folder: place, testFolder: place, signal: new AbortController().signal },
+      )
+      for (const source of sources.values()) {
+        const made =
+          source.type === 'duckdb'
+            ? source.path
+            : (source as { files?: readonly string[] }).files?.[0]
+        expect(statSync(String(made)).mode & 0o004).toBe(0o004)
+        for (let up = path.dirname(String(made)); up !== place; up = path.dirname(up)) {
+          expect(statSync(up).mode & 0o001).toBe(0o001)
+        }
+      }
+      expect(sources.size).toBe(3)
+    } finally {
+      process.umask(before)
+    }
+  })
+
   it('refuses a folder that is not there, or has no tests', async () => {
     expect((await test(path.join(folder.path, 'nowhere'))).exitCode).toBe(66)
     const empty = await put('empty', { 'a.js': '' })
@@ -249,8 +331,75 @@ describe('--ci and --junit', () => {
       const none = await jobs.run(['analysis', 'run', 'nothing', '--json', ...flags])
       expect(none.exitCode).toBe(66)
       expect(await readFile(junit, 'utf8')).toContain('failures="0" errors="1"')
+      const late = await jobs.run(['job', 'wait', await jobs.add(), '--timeout', '1ms', ...flags])
+      expect(late.exitCode).toBe(124)
+      const report = await readFile(junit, 'utf8')
+      expect(report).toContain('<testsuite name="kiln job wait" tests="1" failures="0" errors="1"')
+      expect(report).toContain('[WAIT_TIMEOUT]')
+
+      // What a script returns commands nobody either, on the stream that the runner reads as well.
+      const rows = await jobs.script('rows.js', 'export default () => [{ a: "::add-mask::x" }]')
+      const csv = await jobs.run(['analysis', 'run', rows, '-o', 'csv', ...flags])
+      expect(csv).toMatchObject({ exitCode: 0, stdout: 'a\n: :add-mask::x\n' })
+      const plain = await jobs.run(['analysis', 'run', rows, '-o', 'csv'])
+      expect(plain.stdout).toBe('a\n::add-mask::x\n')
     } finally {
       await jobs.close()
     }
   })
+
+  it('of what could not be done, or was ended, leave no report of another day', async () => {
+    const junit = path.join(folder.path, 'ended.xml')
+    const read = (): string => readFileSync(junit, 'utf8')
+    const flags = ['--junit', junit]
+    expect((await test(path.join(folder.path, 'nowhere'), ...flags)).exitCode).toBe(66)
+    expect(read()).toContain('<testsuite name="kiln test" tests="1" failures="0" errors="1"')
+    const validate = ['analysis', 'validate', '-', ...flags]
+    expect((await runKiln([...validate, '--project', 'p'], { env })).exitCode).toBe(69)
+    expect(read()).toContain('[DATABASE_CONNECTION_FAILED]')
+
+    const place = await put('endless', {
+      'a.js': 'export default () => 1',
+      'a.test.json': { expected: 1 },
+      'b.js': 'export default () => { for (;;); }',
+      'b.test.json': { expected: 1 },
+    })
+    const testing = startKiln(['test', place, ...flags], { env })
+    await testing.waitForOutput(/^ok {4}a/m)
+    testing.kill('SIGTERM')
+    expect((await testing.exited).exitCode).toBe(143)
+    expect(read()).toContain('<testsuite name="kiln test" tests="2" failures="0" errors="1"')
+    expect(read()).toContain('[TERMINATED]')
+
+    // Nobody writes to its input, or ends it.
+    const reading = startKiln(validate, { env })
+    await waitUntil('its sandbox is there', () =>
+      descendantsOf(reading.pid).some((pid) => commandLineOf(pid).includes('sandbox.js')),
+    )
+    reading.kill('SIGTERM')
+    expect((await reading.exited).exitCode).toBe(143)
+    expect(read()).toContain('<testsuite name="kiln analysis validate" tests="1"')
+    expect(read()).toContain('[TERMINATED]')
+  })
+
+  it('go with no run that is not waited for', async () => {
+    for (const flag of ['--timeout=1m', '--ci=github', '--junit=x']) {
+      const { exitCode, stderr } = await runKiln(['analysis', 'run', 'a', '--detach', flag], {
+        env,
+      })
+      expect({ exitCode, stderr }).toEqual({
+        exitCode: 64,
+        stderr: expect.stringMatching(/^error: --\w+ and --\w+ exclude each other .*\nhint: /),
+      })
+    }
+  })
 })
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    // It ended while we looked.
+    return ''
+  }
+}

@@ -1,10 +1,10 @@
 /**
- * A secret in every setting that takes one, and in a datasource, is looked for wherever anybody could look
- * while a service works: output, log file, process list, what children inherit, the database, a backup.
+ * A secret in every setting that takes one, in the environment, an .env file and a file that is named, and
+ * in a datasource, is looked for wherever anybody could look while a service works: output, log file, process list, what children inherit, the database, a backup.
  * Output, errors and help of every command have it in test/cli/output-contract.test.ts and base-command.test.ts.
  */
 import { spawnSync } from 'node:child_process'
-import { globSync, readFileSync, readdirSync, statSync } from 'node:fs'
+import { globSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { settingTable } from '../../src/core/config/index.ts'
@@ -39,17 +39,18 @@ beforeAll(async () => {
   )
   expect(url).toContain(canary)
   logFile = path.join(jobs.core.folder.path, 'kiln.log')
+  await jobs.script('.env', `ANALYSIS_EXECUTOR_URL=http://kiln:${canary}@127.0.0.1:1\n`)
   env = {
     DATABASE_URL: url,
     DATABASE_READONLY_URL: url,
     ANALYSIS_API_TOKEN: canary,
-    BACKUP_PASSPHRASE: canary,
+    BACKUP_PASSPHRASE_FILE: await jobs.script('passphrase', `${canary}\n`),
     LOG_FILE: logFile,
     LOG_LEVEL: 'debug',
     SHOP_URL: url,
   }
   const secrets = Object.values(settingTable).filter(({ isSecret }) => isSecret)
-  expect(secrets.map(({ name }) => env[name])).not.toContain(undefined)
+  expect(secrets.map(({ name }) => env[name] ?? env[`${name}_FILE`])).not.toContain(undefined)
 
   const added = await run(
     'datasource',
@@ -121,11 +122,14 @@ it('is in no process list, output, log file, child, table or backup', async () =
   const bodies = [await right.text(), await wrong.text()]
   const shown = [
     await run('config', 'show', '--sources', '--json'),
+    await run('config', 'show'),
+    await run('health', '--json'),
     await run('datasource', 'show', 'shop', '--json'),
     await run('datasource', 'test', 'shop', '--json'),
     await run('job', 'show', jobId, '--json'),
     await run('doctor', '--only', 'settings,postgres', '--json'),
     await run('audit', 'list', '--json'),
+    ...(await checkWrongSettings()),
   ]
   await run('job', 'cancel', jobId, '-q')
   service.kill('SIGTERM')
@@ -161,6 +165,26 @@ it('is in no process list, output, log file, child, table or backup', async () =
     expect(text.includes(canary), `the secret is in: ${place}`).toBe(false)
   }
 })
+
+/** What those say who find a URL where none belongs, in each place that settings come from. */
+async function checkWrongSettings() {
+  const wrong = `postgres://kiln:${canary}@db/kiln`
+  const cwd = path.join(jobs.core.folder.path, 'wrong')
+  mkdirSync(cwd)
+  writeFileSync(path.join(cwd, '.env'), `POLL_INTERVAL_MS=${wrong}\n`)
+  writeFileSync(path.join(cwd, 'zone'), wrong)
+  const settings = { ...env, LOG_LEVEL: wrong, SCHEDULE_TIMEZONE_FILE: path.join(cwd, 'zone') }
+  const options = { cwd, env: settings }
+  const ends = [
+    await jobs.run(['config', 'check', '--json'], options),
+    await jobs.run(['doctor', '--only', 'settings.valid', '--json'], options),
+  ]
+  expect(ends.map(({ exitCode }) => exitCode)).toEqual([78, 2])
+  for (const name of ['POLL_INTERVAL_MS', 'LOG_LEVEL', 'SCHEDULE_TIMEZONE']) {
+    for (const { stdout } of ends) expect(stdout).toContain(name)
+  }
+  return ends
+}
 
 it('would not be in a manifest that is made where it is set', () => {
   const { status, stdout, stderr } = spawnSync(

@@ -35,12 +35,14 @@ export function stepSummary(suite: string, cases: readonly CiCase[]): string {
     ),
     '',
   ]
-  let text = ''
+  const kept: string[] = []
+  let bytes = 0
   for (const line of lines) {
-    if (Buffer.byteLength(text) + Buffer.byteLength(line) + 1 > longestSummary) break
-    text += `${line}\n`
+    bytes += Buffer.byteLength(line) + 1
+    if (bytes > longestSummary) break
+    kept.push(`${line}\n`)
   }
-  return text
+  return kept.join('')
 }
 
 /** The runner shows it on a terminal of its own. */

@@ -15,7 +15,7 @@ export const ciFlags = {
   junit: Flags.string({ description: 'write a JUnit report to this file', helpValue: 'FILE' }),
 }
 
-interface Given {
+export interface CiFlags {
   readonly ci?: 'github' | undefined
   readonly junit?: string | undefined
 }
@@ -27,7 +27,7 @@ interface Given {
  * @throws KilnError PERMISSION_DENIED and its like, for the report's file.
  */
 export async function reportToCi(
-  given: Given,
+  given: CiFlags,
   suite: string,
   cases: readonly CiCase[],
 ): Promise<void> {

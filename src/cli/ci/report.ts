@@ -1,4 +1,5 @@
 import type { KilnError } from '../../core/errors/index.ts'
+import { maskPasswords } from '../../core/units/index.ts'
 
 /** One thing that a pipeline checks: a test, a script, a job. */
 export interface CiCase {
@@ -23,5 +24,5 @@ export const errorCase = (group: string, name: string, error: KilnError): CiCase
   // The answer of a job or a script is a failure, everything else an error of its surroundings.
   outcome:
     error.exitCode === 1 || (error.exitCode >= 20 && error.exitCode <= 23) ? 'failed' : 'error',
-  problems: [`${error.message} [${error.code}]`],
+  problems: [maskPasswords(`${error.message} [${error.code}]`)],
 })

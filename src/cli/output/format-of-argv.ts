@@ -10,3 +10,7 @@ export function formatOfArgv(argv: readonly string[]): Format {
     index >= 0 ? argv[index + 1] : argv.map((word) => joined.exec(word)?.[1]).find(Boolean)
   return argv.includes('--json') || value === 'json' || value === 'jsonl' ? 'json' : 'table'
 }
+
+/** Whether the log level `debug` is asked for, known as early. */
+export const asksForDebug = (argv: readonly string[]): boolean =>
+  argv.some((word) => /^(--log-level=)?debug$/.test(word))

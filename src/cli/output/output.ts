@@ -64,6 +64,8 @@ export interface ValueOutput extends Outcome {
   readonly json: string
   /** Readable form; undefined: the indented JSON. */
   readonly text?: string
+  /** True when that is JSON, too. */
+  readonly isTextJson?: boolean
   /** CSV, of a value that is rows. */
   readonly csv?: string
   readonly name: string

@@ -21,6 +21,14 @@ export function render(output: Output, format: Format): string {
   }
 }
 
+/** Whether that text is JSON, also where it was not asked for by name. */
+export function isJsonText(output: Output, format: Format): boolean {
+  if (format === 'json' || format === 'jsonl') return true
+  if (output.kind !== 'value' || format === 'name') return false
+  if (format === 'csv') return output.csv === undefined
+  return output.text === undefined || Boolean(output.isTextJson)
+}
+
 function renderList(output: ListOutput, format: Format): string {
   const { items } = output
   switch (format) {

@@ -1,3 +1,4 @@
+import { printable } from '../../core/units/printable.ts'
 import { columnsOf, resultRows } from '../../core/results/index.ts'
 import type { Json, JsonObject, ValueOutput } from '../output/output.ts'
 import { renderCsv } from '../output/csv.ts'
@@ -22,7 +23,7 @@ export function resultTable(resultText: string): string | undefined {
   if (!isObject(result)) return table
   const around = Object.entries(result)
     .filter(([, value]) => value !== rows)
-    .map(([key, value]) => `${key}: ${plainText(value)}`)
+    .map(([key, value]) => printable(`${key}: ${plainText(value)}`))
   return [...around, ...(around.length > 0 ? [''] : []), table].join('\n')
 }
 

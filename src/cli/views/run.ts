@@ -33,6 +33,7 @@ export async function runOutput(
     kind: 'value',
     json: JSON.stringify({ ...jobJson(job), result }),
     text: table ?? (resultText === undefined ? '' : JSON.stringify(result, null, 2)),
+    isTextJson: table === undefined,
     name: job.id,
     ...(csv === undefined ? {} : { csv }),
     ...(error ? { error } : {}),

@@ -8,16 +8,18 @@ import { field, plainText } from '../output/render.ts'
 
 /** What `kiln test` answers: one item a case, and a line that sums up. */
 export function testsOutput(reports: readonly CaseReport[]): ListOutput {
-  const failed = reports.filter(({ outcome }) => outcome === 'failed').length
+  const count = (wanted: CaseReport['outcome']): number =>
+    reports.filter(({ outcome }) => outcome === wanted).length
+  const [passed, failed, errors] = [count('passed'), count('failed'), count('error')]
   return {
     kind: 'list',
     items: reports.map(caseJson),
     columns: [field('outcome', 'outcome'), field('test', 'name'), field('time', 'duration_ms')],
-    lines: [`${reports.length - failed} passed, ${failed} failed`],
+    lines: [`${passed} passed, ${failed} failed${errors > 0 ? `, ${errors} with errors` : ''}`],
     nextCursor: null,
-    summary: { passed: reports.length - failed, failed },
-    name: (item) => (item.outcome === 'failed' ? plainText(item.name) : ''),
-    exitCode: failed > 0 ? exitCodes.no : exitCodes.ok,
+    summary: { passed, failed, errors },
+    name: (item) => (item.outcome === 'passed' ? '' : plainText(item.name)),
+    exitCode: failed + errors > 0 ? exitCodes.no : exitCodes.ok,
   }
 }
 
@@ -31,14 +33,20 @@ const caseJson = (report: CaseReport): JsonObject => ({
   duration_ms: report.durationMs,
 })
 
+const words: Readonly<Record<CaseReport['outcome'], string>> = {
+  passed: 'ok  ',
+  failed: 'FAIL',
+  error: 'ERR ',
+}
+
 /** Said while it goes on. */
 export function caseLine(report: CaseReport, withLogs: boolean): string {
   const { name, outcome, problems, logs, durationMs, line, script } = report
   const place = line === null ? '' : ` (${path.basename(script)}:${line})`
   const lines = [
-    `${outcome === 'passed' ? 'ok  ' : 'FAIL'}  ${name}${place}  ${durationMs} ms`,
+    `${words[outcome]}  ${name}${place}  ${durationMs} ms`,
     ...problems.map((problem) => `      ${problem.replaceAll('\n', '\n      ')}`),
-    ...(withLogs || outcome === 'failed'
+    ...(withLogs || outcome !== 'passed'
       ? logs.map(({ level, message }) => `      ${level}  ${message}`)
       : []),
   ]

@@ -1,7 +1,6 @@
 import { Flags } from '@oclif/core'
-import { KilnCommand } from '../../cli/base-command.ts'
-import { ciFlags, reportToCi } from '../../cli/ci/report-to-ci.ts'
-import { type CiCase, errorCase } from '../../cli/ci/report.ts'
+import { CiCommand } from '../../cli/ci/ci-command.ts'
+import { ciFlags } from '../../cli/ci/report-to-ci.ts'
 import { requiredArgument } from '../../cli/flags/argument.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
 import { parameterFlags, readParameters } from '../../cli/flags/parameters.ts'
@@ -10,11 +9,10 @@ import { jobCase } from '../../cli/views/job-case.ts'
 import { runOutput } from '../../cli/views/run.ts'
 import { logLineText } from '../../cli/views/log-line.ts'
 import { findOrStoreAnalysis } from '../../core/analyses/index.ts'
-import { isKilnError } from '../../core/errors/index.ts'
 import { runAnalysis } from '../../core/executor/index.ts'
 import { enqueueAnalysis, getJob, waitForJob } from '../../core/jobs/index.ts'
 
-export default class AnalysisRun extends KilnCommand<typeof AnalysisRun> {
+export default class AnalysisRun extends CiCommand<typeof AnalysisRun> {
   static override summary = 'Run an analysis and print its result.'
   static override description = `The analysis is named, or a script file: a new file becomes an analysis, a changed one a new version of it.
 Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service runs it and this waits; with --detach it only queues.`
@@ -59,28 +57,18 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
         'refuse to run where the script would share this account (see kiln sandbox check)',
       exclusive: ['queue', 'detach'],
     }),
-    detach: Flags.boolean({ description: 'queue it and print the id of the job' }),
+    detach: Flags.boolean({
+      description: 'queue it and print the id of the job',
+      // It does not wait for what they are about: kiln job wait does.
+      exclusive: ['timeout', 'ci', 'junit'],
+    }),
   }
 
-  protected override get endsItself(): boolean {
-    return true
+  protected get subject(): string {
+    return this.args.analysis
   }
 
-  /** A pipeline is told of a job that could not even be made, too. */
   protected async execute(): Promise<Output> {
-    try {
-      return await this.runOrQueue()
-    } catch (error) {
-      if (isKilnError(error)) await this.report(errorCase('run', this.args.analysis, error))
-      throw error
-    }
-  }
-
-  private report(one: CiCase): Promise<void> {
-    return reportToCi(this.flags, 'kiln analysis run', [one])
-  }
-
-  private async runOrQueue(): Promise<Output> {
     const parameters = await readParameters(this.flags)
     const context = await this.contextAfterSweep()
     const { analysis, remark } = await findOrStoreAnalysis(context, this.args.analysis, {
@@ -100,7 +88,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
       onLogLine: (line) => this.say(logLineText(line)),
     })
     const job = await getJob(context, end.jobId)
-    await this.report(jobCase(job))
+    await this.report([jobCase(job)])
     return runOutput(context, job, { asTable: this.asksForTable, end })
   }
 
@@ -116,7 +104,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
     this.say(`queued as job ${id}; waiting (Ctrl-C stops waiting, the job goes on)`)
     const { timeout } = this.flags
     const job = await waitForJob(context, id, timeout === undefined ? {} : { timeoutMs: timeout })
-    await this.report(jobCase(job))
+    await this.report([jobCase(job)])
     return runOutput(context, job, { asTable: this.asksForTable })
   }
 }

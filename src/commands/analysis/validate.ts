@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
-import { KilnCommand } from '../../cli/base-command.ts'
-import { ciFlags, reportToCi } from '../../cli/ci/report-to-ci.ts'
+import { rejectionOf } from '../../cli/base-command.ts'
+import { CiCommand } from '../../cli/ci/ci-command.ts'
+import { ciFlags } from '../../cli/ci/report-to-ci.ts'
 import { requiredArguments } from '../../cli/flags/argument.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { readScript } from '../../cli/read-script.ts'
@@ -12,7 +13,7 @@ import {
   validateScripts,
 } from '../../core/analyses/index.ts'
 
-export default class AnalysisValidate extends KilnCommand<typeof AnalysisValidate> {
+export default class AnalysisValidate extends CiCommand<typeof AnalysisValidate> {
   static override summary = 'Check scripts without storing them.'
   static override description =
     'Prints a line for each problem: file:line:column: message. Scripts that are given together are checked for circles of dependencies too. Needs no database, unless --project asks whether declared datasources and analyses exist there; an analysis may also be one of the files.'
@@ -39,17 +40,25 @@ export default class AnalysisValidate extends KilnCommand<typeof AnalysisValidat
     }),
   }
 
+  protected get subject(): string {
+    return this.args.file.join(' ')
+  }
+
   protected async execute(): Promise<Output> {
     const { project } = this.flags
     const names = project === undefined ? undefined : await this.namesOf(project)
     const inspector = await openInspector('validate', this.signal)
     try {
-      const reports = await validateScripts(this.args.file, {
-        read: readScript,
-        inspect: inspector.inspect,
-        project: names,
-      })
-      await reportToCi(this.flags, 'kiln analysis validate', scriptCases(reports))
+      // Reading standard input, and what a script does when it is loaded, know of no signal.
+      const reports = await Promise.race([
+        validateScripts(this.args.file, {
+          read: readScript,
+          inspect: inspector.inspect,
+          project: names,
+        }),
+        rejectionOf(this.signal),
+      ])
+      await this.report(scriptCases(reports))
       return validationOutput(reports, this.outputFormat)
     } finally {
       await inspector.close()

@@ -1,6 +1,7 @@
 import { KilnCommand } from '../../cli/base-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { field, plainText } from '../../cli/output/render.ts'
+import { settingFlags } from '../../cli/setting-flags.ts'
 import { checkSettings } from '../../core/config/index.ts'
 import { settingJudges } from '../../core/health/setting-judges.ts'
 import { exitCodes } from '../../core/errors/index.ts'
@@ -20,7 +21,7 @@ export default class ConfigCheck extends KilnCommand<typeof ConfigCheck> {
   ] as const
 
   protected async execute(): Promise<Output> {
-    const problems = checkSettings({}, settingJudges)
+    const problems = checkSettings({ flags: settingFlags(this.flags) }, settingJudges)
     const isBroken = problems.some(({ level }) => level === 'error')
     return {
       kind: 'list',

@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import { KilnCommand } from '../../cli/base-command.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { field, plainText } from '../../cli/output/render.ts'
+import { settingFlags } from '../../cli/setting-flags.ts'
 import { showSettings } from '../../core/config/index.ts'
 
 export default class ConfigShow extends KilnCommand<typeof ConfigShow> {
@@ -18,14 +19,7 @@ export default class ConfigShow extends KilnCommand<typeof ConfigShow> {
   }
 
   protected async execute(): Promise<Output> {
-    const databaseUrl = this.flags['database-url']
-    const logLevel = this.flags['log-level']
-    const shown = showSettings({
-      flags: {
-        ...(databaseUrl === undefined ? {} : { databaseUrl }),
-        ...(logLevel === undefined ? {} : { logLevel }),
-      },
-    })
+    const shown = showSettings({ flags: settingFlags(this.flags) })
     return {
       kind: 'list',
       items: shown.map(({ name, value, source, isSecret, description }) => ({

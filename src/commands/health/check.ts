@@ -36,6 +36,7 @@ export default class HealthCheck extends NagiosCommand<typeof HealthCheck> {
 
   protected async execute(): Promise<Output> {
     const { target, timeout, nagios } = this.flags
+    this.hidePassword(target, 'ask such a service by kiln health and ANALYSIS_EXECUTOR_URL')
     const answers = await probeTargets(target.map(parseTarget), timeout ?? 5000)
     const exitCode = targetsExitCode(answers)
     return {

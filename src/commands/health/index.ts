@@ -49,6 +49,7 @@ export default class Health extends NagiosCommand<typeof Health> {
 
   protected async execute(): Promise<Output> {
     const { live, ready, url, timeout } = this.flags
+    this.hidePassword(url ?? '', 'use ANALYSIS_EXECUTOR_URL instead of --url')
     const { settings } = loadSettings()
     const answer = await askService(settings, {
       question: live ? 'live' : ready ? 'ready' : 'health',

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
-import { KilnCommand } from '../../cli/base-command.ts'
-import { ciFlags, reportToCi } from '../../cli/ci/report-to-ci.ts'
+import { CiCommand } from '../../cli/ci/ci-command.ts'
+import { ciFlags } from '../../cli/ci/report-to-ci.ts'
 import { requiredArguments } from '../../cli/flags/argument.ts'
 import { durationFlag } from '../../cli/flags/duration.ts'
 import type { Output } from '../../cli/output/output.ts'
@@ -8,7 +8,7 @@ import { jobCase } from '../../cli/views/job-case.ts'
 import { jobList } from '../../cli/views/job-list.ts'
 import { waitForJobs, worstJobError } from '../../core/jobs/index.ts'
 
-export default class JobWait extends KilnCommand<typeof JobWait> {
+export default class JobWait extends CiCommand<typeof JobWait> {
   static override summary = 'Wait until jobs have ended; the exit code is that of the worst.'
   static override description =
     'Ctrl-C stops the waiting; the jobs go on. Jobs whose executor died are found meanwhile.'
@@ -35,8 +35,8 @@ export default class JobWait extends KilnCommand<typeof JobWait> {
     timeout: durationFlag({ description: 'how long to wait' }),
   }
 
-  protected override get endsItself(): boolean {
-    return true
+  protected get subject(): string {
+    return this.args.id.join(' ')
   }
 
   protected async execute(): Promise<Output> {
@@ -45,7 +45,7 @@ export default class JobWait extends KilnCommand<typeof JobWait> {
       any,
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     })
-    await reportToCi(this.flags, 'kiln job wait', jobs.map(jobCase))
+    await this.report(jobs.map(jobCase))
     const error = worstJobError(jobs)
     return {
       ...jobList(jobs, null),

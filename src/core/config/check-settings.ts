@@ -1,21 +1,22 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { isKilnError } from '../errors/index.ts'
-import { didYouMean } from '../units/index.ts'
+import { didYouMean, maskPasswords } from '../units/index.ts'
 import {
   type Layer,
   type SettingsInput,
   environmentLayers,
+  placeOf,
   readEnvFiles,
   readSetting,
   settingKeys,
 } from './load-settings.ts'
-import { type Settings, settingAliases, settingTable } from './setting-table.ts'
+import { type SettingKey, type Settings, settingAliases, settingTable } from './setting-table.ts'
 
 /** Something that is wrong with the settings, or that is hardly meant. */
 export interface SettingProblem {
   readonly name: string
-  /** `environment`, or the name of a file. */
+  /** `flag`, `environment`, the name of a file, or `settings` of several together. */
   readonly source: string
   /** `error`: nothing works with it. */
   readonly level: 'error' | 'warning'
@@ -52,22 +53,24 @@ export function checkSettings(
       if (!isKilnError(error)) throw error
       problems.push({
         name: settingTable[key].name,
-        source: sourceOf(settingTable[key].name, layers),
+        source: sourceOf(key, input, layers),
         level: 'error',
         problem: error.message,
         hint: error.hint ?? '',
       })
     }
   }
-  return [
+  const found = [
     ...problems,
-    ...unusableValues(values, layers, judges),
+    ...unusableValues(values, (key) => sourceOf(key, input, layers), judges),
     ...unknownNames(layers),
     ...brokenLines(input),
     ...namedTwice(layers),
     // What cannot be read contradicts nothing.
     ...(problems.length === 0 ? contradictions(values as unknown as Settings) : []),
   ]
+  // They repeat what was read, and a URL in the wrong place is a usual slip.
+  return found.map((one) => ({ ...one, problem: maskPasswords(one.problem) }))
 }
 
 /** The .env files that are there, first the one that wins. */
@@ -147,7 +150,7 @@ function timeZone(text: string): string | undefined {
 /** Values that are found out to be wrong only by who uses them, often a service at its start. */
 function unusableValues(
   values: Readonly<Record<string, unknown>>,
-  layers: readonly Layer[],
+  sourceOfKey: (key: SettingKey) => string,
   { cronRule, databaseUrl }: SettingJudges,
 ): SettingProblem[] {
   const rule: Judge = (text) => (text.toLowerCase() === 'off' ? undefined : cronRule(text))
@@ -168,8 +171,8 @@ function unusableValues(
     const value = values[key]
     const problem = typeof value === 'string' ? judge(value) : undefined
     if (problem === undefined) return []
-    const { name } = settingTable[key as keyof Settings]
-    const source = sourceOf(name, layers)
+    const { name } = settingTable[key as SettingKey]
+    const source = sourceOfKey(key as SettingKey)
     const hint = `correct ${name} in ${placeOf(source)}`
     return [{ name, source, level: 'error' as const, problem: `${name} ${problem}`, hint }]
   })
@@ -204,10 +207,10 @@ function contradictions(settings: Settings): SettingProblem[] {
   return problems
 }
 
-function sourceOf(name: string, layers: readonly Layer[]): string {
+function sourceOf(key: SettingKey, { flags }: SettingsInput, layers: readonly Layer[]): string {
+  if (flags?.[key] !== undefined) return 'flag'
+  const { name } = settingTable[key]
   const candidates = [name, ...(settingAliases[name] ?? [])].flatMap((one) => [one, `${one}_FILE`])
   const layer = layers.find(([, values]) => candidates.some((one) => values[one]?.trim()))
-  return layer?.[0] ?? 'flag'
+  return layer?.[0] ?? 'default'
 }
-
-const placeOf = (source: string): string => (source === 'environment' ? 'the environment' : source)

@@ -8,7 +8,7 @@ export {
   checkSettings,
   envFiles,
 } from './check-settings.ts'
-export { type ShownSetting, showSettings } from './show-settings.ts'
+export { type ShownSetting, showSettings, withoutPasswords } from './show-settings.ts'
 export {
   type LoadedSettings,
   type SettingsInput,

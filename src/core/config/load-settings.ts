@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { KilnError, errorCodeOf, messageOf } from '../errors/index.ts'
+import { maskPasswords } from '../units/index.ts'
 import { type EnvFile, parseEnvFile } from './parse-env-file.ts'
 import type { SettingDefinition } from './setting-parsers.ts'
 import { type SettingKey, type Settings, settingAliases, settingTable } from './setting-table.ts'
@@ -153,12 +154,18 @@ function readEnvFile(file: string): EnvFile | undefined {
 function parse(definition: SettingDefinition<unknown>, found: Found): unknown {
   const value = definition.parse(found.text)
   if (value !== undefined) return value
-  const shown = definition.isSecret ? 'its value' : JSON.stringify(found.text)
+  const shown = definition.isSecret ? 'its value' : JSON.stringify(maskPasswords(found.text))
   throw new KilnError(
     'SETTING_INVALID',
     `${definition.name}: ${shown} is not ${definition.expected}`,
     {
-      hint: `correct ${definition.name} in ${found.source === 'environment' ? 'the environment' : found.source}`,
+      hint: `correct ${definition.name} in ${placeOf(found.source)}`,
     },
   )
+}
+
+/** Where to correct what came from there. */
+export function placeOf(source: string): string {
+  if (source === 'environment') return 'the environment'
+  return source === 'flag' ? 'the command line' : source
 }

@@ -122,7 +122,7 @@ export const settingTable = {
     'ANALYSIS_EXECUTOR_URL',
     optional(text),
     none,
-    'where commands find the service over HTTP',
+    'where commands find the service over HTTP; may hold a user and a password',
   ),
   apiToken: define(
     'ANALYSIS_API_TOKEN',

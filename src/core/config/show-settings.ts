@@ -1,4 +1,4 @@
-import { formatDuration, formatSize } from '../units/index.ts'
+import { formatDuration, formatSize, maskPasswords } from '../units/index.ts'
 import { type SettingsInput, loadSettings, settingKeys } from './load-settings.ts'
 import type { SettingDefinition } from './setting-parsers.ts'
 import { settingTable } from './setting-table.ts'
@@ -6,7 +6,7 @@ import { settingTable } from './setting-table.ts'
 /** A setting as people may see it. */
 export interface ShownSetting {
   readonly name: string
-  /** As it is in force; of a secret only that there is one. */
+  /** As it is in force, without the password of a URL; of a secret only that there is one. */
   readonly value: string | number | boolean | readonly string[] | null
   /** `flag`, `environment`, the name of a file, or `default`. */
   readonly source: string
@@ -29,7 +29,7 @@ export function showSettings(input: SettingsInput = {}): readonly ShownSetting[]
   return settingKeys.map((key) => {
     const { name, isSecret, description }: SettingDefinition<unknown> = settingTable[key]
     const value = settings[key] as ShownSetting['value'] | undefined
-    const shown = value === undefined ? null : isSecret ? mask : value
+    const shown = value === undefined ? null : isSecret ? mask : withoutPasswords(value)
     return {
       name,
       isSecret,
@@ -39,6 +39,12 @@ export function showSettings(input: SettingsInput = {}): readonly ShownSetting[]
       text: textOf(key, shown),
     }
   })
+}
+
+/** Any text may be a URL, also one that stands in the wrong place. */
+export function withoutPasswords<T>(value: T): T {
+  if (typeof value === 'string') return maskPasswords(value) as T
+  return Array.isArray(value) ? (value.map(withoutPasswords) as T) : value
 }
 
 function textOf(key: string, value: ShownSetting['value']): string {

@@ -40,8 +40,14 @@ export function isKilnError(error: unknown, ...codes: readonly ErrorCode[]): err
   return error instanceof KilnError && (codes.length === 0 || codes.includes(error.code))
 }
 
-/** The message of anything that was thrown. */
+/**
+ * The message of anything that was thrown. Connecting to a name with several addresses fails with one
+ * error for each, and with no words of its own.
+ */
 export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') {
+    return [...new Set(error.errors.map(messageOf))].join('; ')
+  }
   return error instanceof Error ? error.message : String(error)
 }
 

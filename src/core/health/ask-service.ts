@@ -8,6 +8,7 @@ export type ServiceVerdict = 'healthy' | 'degraded' | 'unhealthy' | 'down'
 
 export interface ServiceAnswer {
   readonly verdict: ServiceVerdict
+  /** Without user and password. */
   readonly url: string
   /** What the service said; null when it is down. */
   readonly report: Readonly<Record<string, unknown>> | null
@@ -45,21 +46,22 @@ export async function askService(
     readonly timeoutMs: number
   },
 ): Promise<ServiceAnswer> {
-  const url = addressOf(input.url ?? settings.executorUrl ?? localUrl(settings), input.question)
+  const address = addressOf(input.url ?? settings.executorUrl ?? localUrl(settings), input.question)
+  const url = withoutUser(address)
   const down = (problem: string): ServiceAnswer => ({ verdict: 'down', url, report: null, problem })
-  let report: unknown
+  let answer: Awaited<ReturnType<typeof getText>>
   const signal = AbortSignal.timeout(input.timeoutMs)
   try {
-    report = parse((await getText(url, signal)).text)
+    answer = await getText(address.href, signal)
   } catch (error) {
     if (signal.aborted) return down(`no answer within ${input.timeoutMs / 1000} s`)
     return down(whyNoAnswer(error))
   }
-  if (typeof report !== 'object' || report === null || !('status' in report)) {
-    return down('what answers there is not a Kiln service')
-  }
-  const verdict = verdicts[String(report.status)]
-  if (!verdict) return down('what answers there is not a Kiln service')
+  const report = parse(answer.text)
+  const isReport = typeof report === 'object' && report !== null && 'status' in report
+  const verdict = isReport ? verdicts[String(report.status)] : undefined
+  // The code tells a proxy that wants a password, or that reaches nobody.
+  if (!verdict) return down(`what answers there, with ${answer.status}, is not a Kiln service`)
   return { verdict, url, report: report as Readonly<Record<string, unknown>>, problem: null }
 }
 
@@ -71,14 +73,24 @@ function localUrl({ host, executorPort }: Pick<Settings, 'host' | 'executorPort'
   return `http://${name.includes(':') ? `[${name}]` : name}:${executorPort}`
 }
 
-function addressOf(base: string, question: ServiceQuestion): string {
+function addressOf(base: string, question: ServiceQuestion): URL {
   const url = URL.parse(base)
   if (!url || !/^https?:$/.test(url.protocol)) {
     throw new KilnError('SETTING_INVALID', `${JSON.stringify(base)} is not an HTTP URL`, {
       hint: 'give --url or ANALYSIS_EXECUTOR_URL as http://HOST:PORT',
     })
   }
-  return `${url.origin}${url.pathname.replace(/\/$/, '')}${paths[question]}`
+  url.pathname = `${url.pathname.replace(/\/$/, '')}${paths[question]}`
+  url.search = ''
+  url.hash = ''
+  return url
+}
+
+function withoutUser(address: URL): string {
+  const url = new URL(address)
+  url.username = ''
+  url.password = ''
+  return url.href
 }
 
 function parse(text: string): unknown {

@@ -27,7 +27,8 @@ export interface TestInput {
   readonly onCase?: (report: CaseReport) => void
 }
 
-export type CaseOutcome = 'passed' | 'failed'
+/** `error`: it is not known whether it would pass, for a reason that is none of the script's. */
+export type CaseOutcome = 'passed' | 'failed' | 'error'
 
 export interface CaseReport {
   /** Of the test file, below the folder. */
@@ -55,7 +56,7 @@ const shownDifferences = 5
 
 /**
  * Runs every test of a folder, one after the other. What is wrong with one of them, also a file that
- * cannot be read, is a failure of that one.
+ * cannot be read or a defect of Kiln that it meets, is the outcome of that one.
  *
  * @throws KilnError FILE_NOT_FOUND for a folder without tests or a filter without any, SANDBOX_FAILED.
  */
@@ -101,8 +102,7 @@ async function* runFile(
   try {
     file = await readTestFile(folder, name)
   } catch (error) {
-    if (!isKilnError(error)) throw error
-    yield failedReport({ file: name, name: whole, script: '' }, [error.message])
+    yield endedReport({ file: name, name: whole, script: '' }, error)
     return
   }
   for (const [index, test] of file.cases.entries()) {
@@ -139,8 +139,9 @@ async function runCase(
       durationMs: Math.round(context.clock.monotonic() - startedAt),
     }
   } catch (error) {
-    if (!isKilnError(error) || error.code === 'SANDBOX_FAILED') throw error
-    return failedReport(about, [error.message], context.clock.monotonic() - startedAt)
+    // No other would fare better.
+    if (context.signal.aborted || isKilnError(error, 'SANDBOX_FAILED')) throw error
+    return endedReport(about, error, context.clock.monotonic() - startedAt)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -277,14 +278,15 @@ function text(value: unknown): string {
   return whole.length > 200 ? `${whole.slice(0, 200)}…` : whole
 }
 
-const failedReport = (
+/** Of a test that could not be run to its end. */
+const endedReport = (
   about: Pick<CaseReport, 'file' | 'name' | 'script'>,
-  problems: readonly string[],
+  error: unknown,
   durationMs = 0,
 ): CaseReport => ({
   ...about,
-  outcome: 'failed',
-  problems,
+  outcome: isKilnError(error) ? 'failed' : 'error',
+  problems: [messageOf(error)],
   line: null,
   logs: [],
   durationMs: Math.round(durationMs),

@@ -1,26 +1,74 @@
 import { readFile, readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
+import { isTimezone } from '../analyses/index.ts'
 import { KilnError, errorCodeOf } from '../errors/index.ts'
 import { fileError } from '../os/index.ts'
 
 const rows = z.array(z.record(z.string(), z.json()))
-/** Rows as they are, or a CSV, JSON or Parquet file beside the test. */
-const table = z.union([rows, z.string().min(1)])
+/** With the types of its columns: of no rows they cannot be told, and of some not for sure. */
+const typedTable = z
+  .strictObject({ columns: z.record(z.string(), z.string()), rows })
+  .transform((one) => ({ ...one, isTyped: true as const }))
+
+/** Rows, with types or without, or a CSV, JSON or Parquet file beside the test. */
+const table = z.union([rows, z.string().min(1), typedTable])
+
+export type TestTable = z.output<typeof table>
+export type TypedTable = z.output<typeof typedTable>
+
+/** As DuckDB writes them: `decimal(10, 2)`, `timestamp with time zone`, `varchar[]`. */
+const columnType = /^[a-z]\w*( \w+)*( ?\(\d+(, ?\d+)?\))?(\[\])*$/i
+
+/** Not part of the shapes above: of a choice of shapes zod says nothing but that none fits. */
+function checkColumns(
+  datasources: Readonly<Record<string, TestTable | Readonly<Record<string, TestTable>>>>,
+  context: z.core.$RefinementCtx,
+): void {
+  for (const [datasource, data] of Object.entries(datasources)) {
+    const tables = isTable(data) ? [[datasource, data] as const] : Object.entries(data)
+    for (const [name, one] of tables) {
+      const problem = isTyped(one) ? columnProblem(one) : undefined
+      if (problem) context.addIssue(`the table "${name}" ${problem}`)
+    }
+  }
+}
+
+function columnProblem({ columns, rows: given }: TypedTable): string | undefined {
+  const types = Object.entries(columns)
+  if (types.length === 0) return 'has no columns'
+  const wrong = types.find(([, type]) => !columnType.test(type))
+  if (wrong) return `has a column "${wrong[0]}" of no type that is known: ${wrong[1]}`
+  // DuckDB would leave it out without a word.
+  const extra = given.flatMap(Object.keys).find((name) => !Object.hasOwn(columns, name))
+  return extra === undefined ? undefined : `has a row with "${extra}", which is none of its columns`
+}
+
+export const isTyped = (data: TestTable | object): data is TypedTable =>
+  typeof data === 'object' && 'isTyped' in data && data.isTyped === true
+
+export const isTable = (data: TestTable | object): data is TestTable =>
+  typeof data === 'string' || Array.isArray(data) || isTyped(data)
 
 const testCase = z
   .strictObject({
     name: z.string().min(1).max(200).optional(),
     parameters: z.record(z.string(), z.json()).default({}),
     /** One table that is called like the datasource, or tables by their names. */
-    datasources: z.record(z.string(), z.union([table, z.record(z.string(), table)])).default({}),
+    datasources: z
+      .record(z.string(), z.union([table, z.record(z.string(), table)]))
+      .superRefine(checkColumns)
+      .default({}),
     /** What `ctx.metadata.get` finds. */
     metadata: z.record(z.string(), z.json()).default({}),
     /** What `ctx.runAnalysis` returns, by the name of the analysis. */
     analyses: z.record(z.string(), z.json()).default({}),
     /** What `ctx.now` and relative dates go by. */
     now: z.iso.datetime({ offset: true }).optional(),
-    timezone: z.string().default('UTC'),
+    timezone: z
+      .string()
+      .refine(isTimezone, 'expected a time zone such as "Europe/Berlin"')
+      .default('UTC'),
     expected: z.json().optional(),
     expected_error: z
       .strictObject({ code: z.string().optional(), message: z.string().optional() })

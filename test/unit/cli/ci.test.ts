@@ -2,6 +2,9 @@ import { expect, it } from 'vitest'
 import { annotations, stepSummary } from '../../../src/cli/ci/github.ts'
 import { junitXml } from '../../../src/cli/ci/junit.ts'
 import type { CiCase } from '../../../src/cli/ci/report.ts'
+import { jsonWithoutCommands, withoutCommands } from '../../../src/cli/ci/without-commands.ts'
+import { isJsonText } from '../../../src/cli/output/render.ts'
+import { resultOutput, resultTable } from '../../../src/cli/views/result.ts'
 
 const failed = (name: string, problem = 'no'): CiCase => ({
   group: 'g',
@@ -45,4 +48,30 @@ it('writes XML whatever stands in a message', () => {
   expect(xml).toContain('message="bell \ufffd, half \ufffd, ]]&gt; &amp; &quot;x&quot;"')
   expect(xml).toContain('<error message="no">')
   expect(xml).toContain('<system-out>line</system-out>')
+})
+
+it('has no line that a runner obeys, and JSON keeps its value', () => {
+  const hostile = '::a\r\u0085 ::b\n\t::c ##[d]'
+  const obeyed = /^[\s\u0085]*::|##\[/m
+  expect(obeyed.test(withoutCommands(hostile))).toBe(false)
+  const value = { a: [hostile, '##[group]x'] }
+  for (const text of [JSON.stringify(value), JSON.stringify(value, null, 2)]) {
+    const safe = jsonWithoutCommands(text)
+    expect(obeyed.test(safe)).toBe(false)
+    expect(JSON.parse(safe)).toEqual(value)
+  }
+})
+
+it('knows what is JSON whatever format was named', () => {
+  const rows = resultOutput('j', '[{"a":1}]', true)
+  const formats = ['table', 'json', 'jsonl', 'csv', 'name'] as const
+  expect(formats.filter((format) => isJsonText(rows, format))).toEqual(['json', 'jsonl'])
+  const text = resultOutput('j', '"::a"', false)
+  expect(formats.filter((format) => isJsonText(text, format))).not.toContain('name')
+  expect(isJsonText(text, 'table') && isJsonText(text, 'csv')).toBe(true)
+})
+
+it('lets no field around the rows of a result begin a line or drive a terminal', () => {
+  const text = resultTable(JSON.stringify({ note: 'a\n::b\u001b[31m', rows: [{ a: 1 }] })) ?? ''
+  expect(text.split('\n')).toEqual(['note: a ::b\\u001b[31m', '', 'A', '1'])
 })

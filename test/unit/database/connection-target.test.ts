@@ -21,6 +21,7 @@ describe('splitPassword', () => {
   it.each([
     ['postgresql://u:p%40ss@h/d', 'postgresql://u@h/d', 'p@ss'],
     ['postgresql://u@h/d?password=x&sslmode=off', 'postgresql://u@h/d?sslmode=off', 'x'],
+    ['postgresql://u@h/d?sslkey=k&sslpassword=x', 'postgresql://u@h/d?sslkey=k', undefined],
     ['postgresql://u@h/d', 'postgresql://u@h/d', undefined],
   ])('splits %s', (text, url, password) => {
     const split = splitPassword(new URL(text))

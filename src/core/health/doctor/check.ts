@@ -1,4 +1,4 @@
-import type { Settings } from '../../config/index.ts'
+import type { Settings, SettingsInput } from '../../config/index.ts'
 import type { Context } from '../../context.ts'
 import type { Queries } from '../../database/index.ts'
 
@@ -39,6 +39,8 @@ export type Repair =
 
 /** What checks look with. The database is the last thing to be sure of. */
 export interface Doctor {
+  /** Settings that the command line gives. */
+  readonly flags: NonNullable<SettingsInput['flags']>
   readonly settings: Settings
   readonly context: Context
   /** A read-only transaction in which no statement takes longer than a check may. */

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
 import { type AuditEntry, recordAudit } from '../../audit/index.ts'
-import type { Settings } from '../../config/index.ts'
+import type { Settings, SettingsInput } from '../../config/index.ts'
 import type { Context } from '../../context.ts'
 import { databaseError } from '../../database/index.ts'
 import { KilnError, messageOf } from '../../errors/index.ts'
 import { systemClock } from '../../os/index.ts'
-import { nearNames } from '../../units/index.ts'
+import { maskPasswords, nearNames } from '../../units/index.ts'
 import { allChecks } from './all-checks.ts'
 import {
   type Check,
@@ -24,6 +24,8 @@ const statementLimitMs = 1800
 const atOnce = 4
 
 export interface DoctorInput {
+  /** Settings that the command line gives. */
+  readonly flags?: SettingsInput['flags']
   /** Or the reason why they cannot be read. */
   readonly settings: Settings | KilnError
   /**
@@ -166,7 +168,9 @@ class Visit {
       timer = setTimeout(() => resolve(skipped(`no answer within ${limitMs / 1000} s`)), limitMs)
     })
     try {
-      return await Promise.race([Promise.resolve().then(() => check.look(doctor)), late])
+      const found = await Promise.race([Promise.resolve().then(() => check.look(doctor)), late])
+      // A fact repeats settings, and the words of servers.
+      return { ...found, fact: maskPasswords(found.fact) }
     } catch (error) {
       return findingOf(error)
     } finally {
@@ -182,8 +186,9 @@ class Visit {
 
   /** Getters, so that a check that needs nothing gets by without. */
   private doctorWith(context: Context | KilnError): Doctor {
-    const { settings, backupAgeMs, snapshotAgeMs } = this.input
+    const { settings, flags = {}, backupAgeMs, snapshotAgeMs } = this.input
     return {
+      flags,
       backupAgeMs,
       snapshotAgeMs,
       get settings() {
@@ -216,7 +221,8 @@ function known<T>(value: T | KilnError): T {
 
 /** A check that fails has found out nothing, whatever it was about. */
 function findingOf(error: unknown): Finding {
-  const { code, message } = databaseError(error)
+  const { code, message: raw } = databaseError(error)
+  const message = maskPasswords(raw)
   if (code === 'PERMISSION_DENIED') return skipped(`no right to look: ${message}`)
   return skipped(`cannot look: ${message}`)
 }

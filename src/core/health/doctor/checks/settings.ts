@@ -45,8 +45,8 @@ export const settingsChecks: readonly Check[] = [
     group,
     title: 'settings have possible values, and no unknown names',
     needs: 'nothing',
-    look() {
-      const problems = checkSettings({}, settingJudges)
+    look({ flags }) {
+      const problems = checkSettings({ flags }, settingJudges)
       if (problems.length === 0) return ok('all settings can be read')
       const fact = problems.map(({ problem }) => problem).join('; ')
       const mend = 'kiln config check'
