@@ -161,7 +161,7 @@ export class Executor {
       versions: this.versions,
       onLogLine: this.options.onLogLine,
       onCommitStep: this.options.onCommitStep,
-      runChild: (input) => this.runInserted(input),
+      runChild: (input, onStart) => this.runInserted(input, { onStart }),
       childSlots: new ChildSlots(this.options.concurrency),
       onConcluded: (holder, end, tookMs) => {
         this.meter.jobEnded(end.status, tookMs)
@@ -270,8 +270,7 @@ export class Executor {
     const { context, leases, meter } = this
     const { queries } = context.database
     if (leases.size > 0) {
-      const jobIds = leases.all.map((holder) => holder.jobId)
-      await handOver(queries, { id: this.id, kind: this.options.kind }, jobIds)
+      await handOver(queries, { id: this.id, kind: this.options.kind }, leases.all)
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
       await Promise.allSettled(leases.all.map((holder) => holder.whenEnded()))
     }
