@@ -64,6 +64,7 @@ it('complete every job in exactly one attempt, and their books agree', async () 
   expect(books.outcomes).toEqual({ completed: jobs, lost: books.lostCount })
   expect(books.counters).toEqual({ jobs_completed: jobs, jobs_lost: books.lostCount })
   await expectKillsToExplain(killed)
+  await Promise.all(running.map(isReady))
   // Nobody else was taken for dead, not even for a while: it would have registered anew.
   const { rows: alive } = await pool.query<{ pid: number }>(
     'select pid from analysis_executors where pid <> all ($1) order by pid',
