@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type JobLogLine, appendJobLogs } from '../../src/core/jobs/index.ts'
+import type { JobLogLine } from '../../src/core/jobs/index.ts'
 import { type JobCommands, openJobCommands } from '../support/job-commands.ts'
+import { insertLogLines } from '../support/queue.ts'
 
 let jobs: JobCommands
 beforeAll(async () => {
@@ -20,7 +21,7 @@ const line = (lineNumber: number, change: Partial<JobLogLine> = {}): JobLogLine 
   ...change,
 })
 const append = (id: string, ...lines: JobLogLine[]) =>
-  appendJobLogs(jobs.core.context.database.queries, id, lines)
+  insertLogLines(jobs.core.context.database.pool, id, lines)
 const end = (id: string, status = 'completed') =>
   jobs.sql('update analysis_jobs set status = $2 where id = $1', [id, status])
 

@@ -53,10 +53,20 @@ it('stops cancelled scripts within a second, also while nobody has noticed that 
   const first = await insertJob(pool(), analysisId, { parameters: { isShort: true } })
   await waitUntil('it is done', async () => (await statusOf(first)) === 'completed')
   proxy.dropNotifications = true
+  const beats = async (): Promise<number> => {
+    const { rows } = await pool().query<{ count: number }>(
+      'select max(beat_count)::integer as count from analysis_executors',
+    )
+    return rows[0]?.count ?? 0
+  }
   const spansMs: number[] = []
-  for (let round = 0; round < 5; round += 1) {
+  // The least of a few tries: one that is late on a busy machine says nothing. Each begins right after a
+  // heartbeat, so that the heartbeats alone, every 2 s, would be too late each time.
+  while (spansMs.length < 5 && !spansMs.some((span) => span < 1000)) {
     const id = await insertJob(pool(), analysisId)
     await scriptRuns(id)
+    const before = await beats()
+    await waitUntil('it has beaten', async () => (await beats()) > before)
     const cancelledAt = performance.now()
     await pool().query(`update analysis_jobs set status = 'cancelled' where id = $1`, [id])
     // The executor lets go of the lease when the script has ended.
@@ -64,8 +74,7 @@ it('stops cancelled scripts within a second, also while nobody has noticed that 
     spansMs.push(performance.now() - cancelledAt)
   }
   expect(service.stderr).not.toMatch(/notifications do not arrive/)
-  // One may be late on a busy machine. Heartbeats alone, every 2 s, would take a second on average.
-  expect(spansMs.toSorted((a, b) => a - b)[2]).toBeLessThan(1000)
+  expect(Math.min(...spansMs), String(spansMs)).toBeLessThan(1000)
 })
 
 it('goes on with new connections when the old ones never answer again, and is not taken for dead', async () => {

@@ -17,6 +17,11 @@ export interface PostgresProxy {
   thaw(): void
   /** Freezes the connections of now for ever; new ones work, as after a failover. */
   abandon(): void
+  /**
+   * The server does the next statement whose text or name holds this and that gives rows; its answer
+   * never arrives, and the connection breaks. Resolves when it has.
+   */
+  loseAnswer(statement: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -28,6 +33,7 @@ export async function startPostgresProxy(connectionString: string): Promise<Post
   let connectionCount = 0
   let isFrozen = false
   let answersLeft = Number.POSITIVE_INFINITY
+  let losing: { readonly statement: string; readonly isLost: () => void } | undefined
   const state = { dropNotifications: false }
   const freeze = (): void => {
     isFrozen = true
@@ -39,13 +45,38 @@ export async function startPostgresProxy(connectionString: string): Promise<Post
     const upstream = host.startsWith('/')
       ? connect(`${host}/.s.PGSQL.${port}`)
       : connect(port, host)
+    /** The answer to the statement that `loseAnswer` named, as far as it has come. */
+    let held: Buffer[] | undefined
+    let hasRows = false
+    let isComplete = false
     const frames = new FrameFilter((type) => {
+      hasRows ||= type === 'D'
       // ReadyForQuery ends each answer.
-      if (type === 'Z' && (answersLeft -= 1) === 0) freeze()
+      isComplete = type === 'Z'
+      if (isComplete && (answersLeft -= 1) === 0) freeze()
       return !(type === 'A' && state.dropNotifications)
     })
-    client.on('data', (data) => upstream.write(data))
-    upstream.on('data', (data: Buffer) => client.write(frames.pass(data)))
+    client.on('data', (data: Buffer) => {
+      if (losing && data.includes(losing.statement)) [held, hasRows] = [[], false]
+      upstream.write(data)
+    })
+    upstream.on('data', (data: Buffer) => {
+      const passed = frames.pass(data)
+      if (!held) {
+        client.write(passed)
+        return
+      }
+      held.push(passed)
+      if (!isComplete) return
+      if (hasRows && losing) {
+        losing.isLost()
+        losing = undefined
+        client.destroy()
+        return
+      }
+      client.write(Buffer.concat(held))
+      held = undefined
+    })
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],
@@ -89,6 +120,11 @@ export async function startPostgresProxy(connectionString: string): Promise<Post
         socket.pause()
         abandoned.add(socket)
       }
+    },
+    loseAnswer(statement) {
+      return new Promise((resolve) => {
+        losing = { statement, isLost: resolve }
+      })
     },
     async close() {
       server.close()

@@ -5,6 +5,7 @@ import type { Context } from '../../src/core/context.ts'
 import {
   type ClaimedJob,
   type HeldLeases,
+  type JobLogLine,
   type JobOutcome,
   type Lease,
   claimJobs,
@@ -109,6 +110,21 @@ export async function readAttempts(pool: Pool, jobId: string): Promise<string[]>
     [jobId],
   )
   return rows.map((row) => row.outcome)
+}
+
+/** Lines in the log of a job, whether or not it runs. */
+export async function insertLogLines(
+  pool: Pool,
+  jobId: string,
+  lines: readonly JobLogLine[],
+): Promise<void> {
+  await pool.query(
+    `insert into analysis_job_logs (job_id, attempt, line_number, level, message, logged_at)
+     select $1, (line ->> 'attempt')::integer, (line ->> 'lineNumber')::integer, line ->> 'level',
+       line ->> 'message', (line ->> 'loggedAt')::timestamptz
+     from jsonb_array_elements($2::jsonb) as line`,
+    [jobId, JSON.stringify(lines)],
+  )
 }
 
 /** Registers an executor: of this very process unless another host or pid is given. */

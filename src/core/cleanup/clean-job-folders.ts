@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { isJobId } from '../jobs/index.ts'
+import { readJobFolderName } from '../jobs/index.ts'
 import { orphanAgeMs } from './clean-orphans.ts'
 import type { FileWork } from './file-kinds.ts'
 import { jobStates } from './job-states.ts'
@@ -10,15 +10,19 @@ import { jobStates } from './job-states.ts'
  */
 export async function cleanJobFolders(work: FileWork): Promise<void> {
   const jobs = path.join(work.files.folder.path, 'jobs')
-  const names = (await work.files.list(jobs))
-    .filter(({ name, isFolder }) => isFolder && isJobId(name))
-    .map(({ name }) => name)
-  if (names.length === 0) return
-  const states = await jobStates(work.session, names)
-  for (const name of names) {
+  const found = (await work.files.list(jobs)).flatMap(({ name, isFolder }) => {
+    const owner = isFolder ? readJobFolderName(name) : undefined
+    return owner ? [{ name, jobId: owner.jobId }] : []
+  })
+  if (found.length === 0) return
+  const states = await jobStates(
+    work.session,
+    found.map(({ jobId }) => jobId),
+  )
+  for (const { name, jobId } of found) {
     work.checkTime()
     const folder = path.join(jobs, name)
-    const state = states.get(name.toLowerCase())
+    const state = states.get(jobId)
     if (state ? !state.isOver : !(await isForgotten(work, folder))) continue
     const removed = await work.files.removeFolder(folder)
     if (removed) work.count({ ...removed, folders: 1 })

@@ -122,7 +122,7 @@ async function call(
     metadata: databaseMetadata({
       queries: context.database.queries,
       analysisId: analysis.id,
-      isReadOnly: true,
+      lease: null,
     }),
     data,
     log: { append: (lines) => lines.forEach((line) => onLogLine?.(line)) },

@@ -62,6 +62,8 @@ export class Executor {
   private readonly settler: CommitSettler
   private readonly mender: QueueMender
   private readonly meter = new ExecutorMeter()
+  /** One failed that may have been committed: jobs may run in our name that we do not know of. */
+  private isClaimInDoubt = false
   private startedAt = 0
   private loop: ClaimLoop | undefined
   private pool: SandboxPool | undefined
@@ -161,7 +163,7 @@ export class Executor {
       versions: this.versions,
       onLogLine: this.options.onLogLine,
       onCommitStep: this.options.onCommitStep,
-      runChild: (input) => this.runInserted(input),
+      runChild: (input, onStart) => this.runInserted(input, { onStart }),
       childSlots: new ChildSlots(this.options.concurrency),
       onConcluded: (holder, end, tookMs) => {
         this.meter.jobEnded(end.status, tookMs)
@@ -212,7 +214,7 @@ export class Executor {
       isOpen: () => !this.isStopping && !this.isFencedOut && !signal.aborted,
       isDraining: () => this.heartbeat.isDraining,
       claim: (limit) => this.claim(limit),
-      hasDueJobs: () => hasDueJobs(this.claimQueries, this.id),
+      hasDueJobs: () => this.hasDueJobs(),
       run: (holder, onScriptEnd) => holder.run(onScriptEnd),
       release: (holders) => this.release(holders),
     })
@@ -269,9 +271,8 @@ export class Executor {
   private async signOff(): Promise<void> {
     const { context, leases, meter } = this
     const { queries } = context.database
-    if (leases.size > 0) {
-      const jobIds = leases.all.map((holder) => holder.jobId)
-      await handOver(queries, { id: this.id, kind: this.options.kind }, jobIds)
+    if (leases.size > 0 || this.isClaimInDoubt) {
+      await handOver(queries, { id: this.id, kind: this.options.kind }, leases.all)
       this.abortAll(new KilnError('TERMINATED', 'the executor stops'))
       await Promise.allSettled(leases.all.map((holder) => holder.whenEnded()))
     }
@@ -286,7 +287,12 @@ export class Executor {
     if (this.isStopping) return []
     const holders = await this.claims.run(async (claimNumber) => {
       const startedAt = context.clock.monotonic()
-      const jobs = await claimJobs(this.claimQueries, this.id, limit, claimNumber)
+      const jobs = await claimJobs(this.claimQueries, this.id, limit, claimNumber).catch(
+        (error: unknown) => {
+          this.isClaimInDoubt = true
+          throw error
+        },
+      )
       this.meter.claimed(jobs, context.clock.monotonic() - startedAt)
       return jobs.map((job) => this.hold(job, true))
     })
@@ -294,6 +300,17 @@ export class Executor {
       context.log.info({ count: holders.length }, `Found ${holders.length} pending jobs`)
     }
     return holders
+  }
+
+  /** A heartbeat first gives back the jobs of a claim whose answer was lost: they are due again. */
+  private async hasDueJobs(): Promise<boolean> {
+    if (this.isClaimInDoubt) {
+      await this.heartbeat.beat()
+      // Nobody knows: the loop asks again.
+      if (this.heartbeat.isFailing) return true
+      this.isClaimInDoubt = false
+    }
+    return hasDueJobs(this.claimQueries, this.id)
   }
 
   private async release(holders: readonly LeaseHolder[]): Promise<void> {

@@ -65,6 +65,11 @@ export class Heartbeat {
     this.queries = promptQueries(this.database, beatLimitMs)
   }
 
+  /** The last one did not come through. */
+  get isFailing(): boolean {
+    return this.isDatabaseAway
+  }
+
   start(): void {
     this.lastBeatAt = this.options.context.clock.monotonic()
     this.schedule()

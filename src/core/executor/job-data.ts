@@ -24,6 +24,8 @@ export interface JobDataOptions {
   readonly context: Pick<Context, 'settings' | 'database'>
   readonly dataFolder: DataFolder
   readonly jobId: string
+  /** Of the job; what no job has is the first. */
+  readonly attempt?: number
   readonly projectId: string
   /** Names the script declares; nothing else is within its reach. */
   readonly datasources: readonly string[]
@@ -149,7 +151,10 @@ export class JobData {
   }
 
   private jobFolder(): Promise<JobFolder> {
-    this.folder ??= createJobFolder(this.options.dataFolder, this.options.jobId)
+    this.folder ??= createJobFolder(this.options.dataFolder, {
+      jobId: this.options.jobId,
+      attempt: this.options.attempt ?? 1,
+    })
     return this.folder
   }
 

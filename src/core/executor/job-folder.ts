@@ -1,9 +1,10 @@
 import { constants } from 'node:fs'
 import { chmod, chown, copyFile, mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { type JobFolderOwner, jobFolderName, readJobFolderName } from '../jobs/index.ts'
 import { type DataFolder, ensurePrivateFolder, fileError, isRoot } from '../os/index.ts'
 
-/** A job's own folder: what its DuckDB reads, spills and exports. Gone when the job ends. */
+/** An attempt's own folder: what its DuckDB reads, spills and exports. Gone when it ends. */
 export interface JobFolder {
   readonly path: string
   /** Puts a copy of a file in; returns the path of the copy. */
@@ -13,19 +14,31 @@ export interface JobFolder {
   remove(): Promise<void>
 }
 
-/** Creates the folder of one attempt, mode 0700. A rest of an earlier attempt is deleted first. */
-export async function createJobFolder(data: DataFolder, jobId: string): Promise<JobFolder> {
-  const folder = path.join(data.path, 'jobs', jobId)
+/** Creates the folder of one attempt, mode 0700. What earlier attempts left is deleted first. */
+export async function createJobFolder(data: DataFolder, owner: JobFolderOwner): Promise<JobFolder> {
+  const jobs = path.join(data.path, 'jobs')
+  const folder = path.join(jobs, jobFolderName(owner))
   await rm(folder, { recursive: true, force: true })
-  await ensurePrivateFolder(path.dirname(folder))
+  if (owner.attempt > 1) await removeEarlier(jobs, owner)
+  await ensurePrivateFolder(jobs)
   // Accounts that jobs' processes run under pass through it to their own, but cannot list the others.
-  if (isRoot()) await chmod(path.dirname(folder), 0o711)
+  if (isRoot()) await chmod(jobs, 0o711)
   await ensurePrivateFolder(folder)
   return {
     path: folder,
     takeIn: (file, as) => copyInto(folder, file, as),
     giveTo: (uid) => giveAll(folder, uid),
     remove: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** Their executors are dead, or about to learn that they lost the job. */
+async function removeEarlier(jobs: string, { jobId, attempt }: JobFolderOwner): Promise<void> {
+  for (const name of await readdir(jobs).catch(() => [])) {
+    const other = readJobFolderName(name)
+    if (other?.jobId !== jobId || other.attempt >= attempt) continue
+    // What cannot be deleted now is left to cleanup.
+    await rm(path.join(jobs, name), { recursive: true, force: true }).catch(() => undefined)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Queries } from '../database/index.ts'
-import { type JobLogLine, appendJobLogs } from '../jobs/index.ts'
+import { type JobLogLine, type Lease, appendJobLogs } from '../jobs/index.ts'
 import type { Clock } from '../os/index.ts'
 import type { LogLine } from '../sandbox/contract.ts'
 
@@ -11,7 +11,7 @@ const flushAfterMs = 200
 export interface JobLogOptions {
   readonly queries: Queries
   readonly clock: Clock
-  readonly jobId: string
+  readonly lease: Lease
   readonly attempt: number
   /** Called with each line at once, for a person who watches. */
   readonly onLine?: (line: JobLogLine) => void
@@ -74,7 +74,7 @@ export class JobLog {
       const batch = this.waiting
       this.waiting = []
       try {
-        await appendJobLogs(this.options.queries, this.options.jobId, batch)
+        await appendJobLogs(this.options.queries, this.options.lease, batch)
       } catch (error) {
         this.waiting = [...batch, ...this.waiting]
         throw error

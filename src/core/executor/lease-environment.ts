@@ -22,8 +22,8 @@ export interface LeaseEnvironment {
   readonly dataFolder: DataFolder
   readonly versions: VersionCache
   readonly onLogLine: ((line: JobLogLine) => void) | undefined
-  /** Inserts and runs a child job on the same executor. */
-  readonly runChild: (input: InsertedJob) => Promise<JobEnd>
+  /** Inserts and runs a child job on the same executor; `onStart` is called when it is inserted. */
+  readonly runChild: (input: InsertedJob, onStart: (jobId: string) => void) => Promise<JobEnd>
   readonly childSlots: ChildSlots
   readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
   /** The job has ended and holds nothing any more; so long after its turn came. */

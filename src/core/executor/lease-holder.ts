@@ -251,11 +251,16 @@ export class LeaseHolder {
     this.log ??= new JobLog({
       queries: context.database.queries,
       clock: context.clock,
-      jobId: job.id,
+      lease: this.lease,
       attempt: job.attempt,
       ...(onLogLine ? { onLine: onLogLine } : {}),
     })
     return this.log
+  }
+
+  /** Stores the lines that wait, as well as can be: under an ended lease they would be lost. */
+  async storeLog(): Promise<void> {
+    await this.log?.flush().catch(() => undefined)
   }
 
   /** Before the outcome: who sees the job ended sees its whole log. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
+import type { Lease } from '../jobs/index.ts'
 import { inlineLimitBytes, isInline } from '../results/index.ts'
 import { HostFailure } from './host-failure.ts'
 
@@ -17,12 +18,12 @@ const maxMetadataKeys = 1000
 export function databaseMetadata({
   queries,
   analysisId,
-  isReadOnly,
+  lease,
 }: {
   readonly queries: Queries
   readonly analysisId: string
-  /** The script is only asked something: what it keeps stays as it is. */
-  readonly isReadOnly?: boolean
+  /** Of the job whose script it is; null: the script is only asked something, and keeps nothing. */
+  readonly lease: Lease | null
 }): MetadataStore {
   return {
     async get(key) {
@@ -35,7 +36,7 @@ export function databaseMetadata({
       return JSON.stringify(row?.value ?? null)
     },
     async set(key, value) {
-      if (isReadOnly) {
+      if (!lease) {
         throw new HostFailure('script_error', 'ctx.metadata.set: only a job may keep values')
       }
       const text = JSON.stringify(value)
@@ -57,12 +58,30 @@ export function databaseMetadata({
           `ctx.metadata.set: an analysis keeps at most ${maxMetadataKeys} keys`,
         )
       }
-      await sql`
+      // The script of a job that was taken for lost may go on for a moment, while the next attempt
+      // has kept something already. The lock makes a rescue wait for this statement.
+      const { rows: kept } = await sql`
+        with job as (
+          select id
+          from analysis_jobs
+          where id = ${lease.jobId}
+            and lease_token = ${lease.leaseToken}
+            and status = 'running'
+          for share
+        )
         insert into analysis_metadata (analysis_id, key, value)
-        values (${analysisId}, ${key}, ${text}::jsonb)
+        select ${analysisId}, ${key}, ${text}::jsonb
+        from job
         on conflict (analysis_id, key) do update
         set value = excluded.value, updated_at = now()
+        returning key
       `.execute(queries)
+      if (kept.length === 0) {
+        throw new HostFailure(
+          'executor_lost',
+          'ctx.metadata.set: the job has ended, or runs elsewhere now',
+        )
+      }
     },
   }
 }

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Queries } from '../database/index.ts'
-import { finalStatuses, isJobId } from '../jobs/index.ts'
+import { finalStatuses, readJobFolderName } from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
 
 /**
@@ -11,16 +11,26 @@ import type { DataFolder } from '../os/index.ts'
  */
 export async function removeStaleJobFolders(queries: Queries, data: DataFolder): Promise<void> {
   const jobs = path.join(data.path, 'jobs')
-  const ids = (await readdir(jobs).catch(() => [])).filter(isJobId)
-  if (ids.length === 0) return
+  const names = await readdir(jobs).catch(() => [])
+  const found = names.flatMap((name) => {
+    const owner = readJobFolderName(name)
+    return owner ? [{ name, jobId: owner.jobId }] : []
+  })
+  if (found.length === 0) return
   const ended = await queries
     .selectFrom('analysisJobs')
     .select('id')
-    .where('id', 'in', ids)
+    .where(
+      'id',
+      'in',
+      found.map(({ jobId }) => jobId),
+    )
     .where('status', 'in', finalStatuses)
     .execute()
-  for (const { id } of ended) {
+  const isOver = new Set(ended.map(({ id }) => id))
+  for (const { name, jobId } of found) {
+    if (!isOver.has(jobId)) continue
     // What cannot be deleted now is left to the next start.
-    await rm(path.join(jobs, id), { recursive: true, force: true }).catch(() => undefined)
+    await rm(path.join(jobs, name), { recursive: true, force: true }).catch(() => undefined)
   }
 }

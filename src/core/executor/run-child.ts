@@ -4,7 +4,7 @@ import { type RunnableAnalysis, findRunnable } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
 import { isKilnError } from '../errors/index.ts'
-import { type ClaimedJob, cancelChildren, requestSlot, withdrawSlotRequest } from '../jobs/index.ts'
+import { type ClaimedJob, cancelJob, requestSlot, withdrawSlotRequest } from '../jobs/index.ts'
 import { delay } from '../os/index.ts'
 import type { ChildSlots } from './child-slots.ts'
 import { HostFailure } from './host-failure.ts'
@@ -23,7 +23,7 @@ const cancelAgainMs = 500
 
 export interface ChildRunner {
   readonly context: Context
-  readonly run: (input: InsertedJob) => Promise<JobEnd>
+  readonly run: (input: InsertedJob, onStart: (jobId: string) => void) => Promise<JobEnd>
   readonly slots: ChildSlots
 }
 
@@ -48,12 +48,20 @@ export async function runChild(
   const { queries } = context.database
   const analysis = await findRunnable(context, name, { projectId: parent.projectId })
   const level = await requireDescent(queries, parentJob, analysis)
+  let childId: string | undefined
   let repeat: NodeJS.Timeout | undefined
   const cancel = () => {
-    // The parent is gone; the cancel reaches its children by their leases. Again and again, since
-    // one that is being inserted at this moment is not there yet.
-    void cancelChildren(queries, parentJob.id).catch(() => undefined)
+    // The parent's script is gone; the cancel reaches the child by its lease. This one alone: the next
+    // attempt of the parent may have children already. Again and again, since it may not be inserted
+    // yet, and the database may be away.
+    if (childId !== undefined) {
+      void cancelJob(queries, childId, 'the parent job ended').catch(() => undefined)
+    }
     repeat ??= setInterval(cancel, cancelAgainMs)
+  }
+  const onStart = (jobId: string) => {
+    childId = jobId
+    if (signal.aborted) cancel()
   }
   signal.addEventListener('abort', cancel, { once: true })
   try {
@@ -64,7 +72,7 @@ export async function runChild(
       triggeredBy: 'analysis',
       parentJobId: parentJob.id,
     }
-    const runAtLevel = (input: InsertedJob) => slots.run(level, () => run(input), signal)
+    const runAtLevel = (input: InsertedJob) => slots.run(level, () => run(input, onStart), signal)
     const end = await runWithSlot(queries, child, runAtLevel, signal)
     switch (end.status) {
       case 'completed':
@@ -84,7 +92,7 @@ export async function runChild(
 async function runWithSlot(
   queries: Queries,
   input: InsertedJob,
-  run: ChildRunner['run'],
+  run: (input: InsertedJob) => Promise<JobEnd>,
   signal: AbortSignal,
 ): Promise<JobEnd> {
   const slotRequestId = randomUUID()

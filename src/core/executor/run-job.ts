@@ -195,6 +195,7 @@ async function runScript(
     context,
     dataFolder: options.dataFolder,
     jobId: job.id,
+    attempt: job.attempt,
     projectId: analysis.projectId,
     datasources: definition.dependencies.datasources,
     memoryBytes: limits.memoryBytes,
@@ -208,7 +209,11 @@ async function runScript(
     })
   let database: OpenDatabase | undefined
   const broker = new Broker({
-    metadata: databaseMetadata({ queries: context.database.queries, analysisId: analysis.id }),
+    metadata: databaseMetadata({
+      queries: context.database.queries,
+      analysisId: analysis.id,
+      lease: { jobId: job.id, leaseToken: job.leaseToken },
+    }),
     data,
     log: options.log,
     onProgress: options.onProgress,

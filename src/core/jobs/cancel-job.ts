@@ -35,14 +35,3 @@ export async function cancelFamilies(
   `.execute(queries)
   return new Set(rows.map(({ id }) => id))
 }
-
-/** Cancels the unfinished children of a job that has ended before them. */
-export async function cancelChildren(queries: Queries, jobId: string): Promise<void> {
-  const children = await queries
-    .selectFrom('analysisJobs')
-    .select('id')
-    .where('parentJobId', '=', jobId)
-    .where('status', 'in', ['pending', 'running'])
-    .execute()
-  for (const { id } of children) await cancelJob(queries, id, 'the parent job ended')
-}

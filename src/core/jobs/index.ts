@@ -4,7 +4,7 @@
  */
 export { type BeatReply, type HeldLeases, beatExecutor } from './beat-executor.ts'
 export { admitJobs } from './admit-jobs.ts'
-export { cancelChildren, cancelJob } from './cancel-job.ts'
+export { cancelJob } from './cancel-job.ts'
 export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
 export { checkRequest } from './check-request.ts'
@@ -37,6 +37,7 @@ export { handBackJobs } from './hand-back-jobs.ts'
 export { hasDueJobs } from './has-due-jobs.ts'
 export { type ClaimedJobInput, insertClaimedJob } from './insert-claimed-job.ts'
 export { decodeJobCursor, encodeJobCursor } from './job-cursor.ts'
+export { type JobFolderOwner, jobFolderName, readJobFolderName } from './job-folder-name.ts'
 export { isJobId } from './job-id.ts'
 export { type Job, type JobStatus, type JobSummary, finalStatuses, jobStatuses } from './job.ts'
 export {

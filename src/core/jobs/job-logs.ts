@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
+import type { Lease } from './finish-jobs.ts'
 
 /** Lines read by one statement. */
 export const pageLines = 1000
@@ -16,10 +17,14 @@ export interface JobLogLine {
   readonly loggedAt: string
 }
 
-/** Appends lines of one attempt, in one statement however many they are. */
+/**
+ * Appends lines of one attempt, in one statement however many they are, if its lease holds: nothing
+ * comes to the log of a job that has ended, or runs elsewhere. That of a cancelled job holds until its
+ * executor has written what it knows.
+ */
 export async function appendJobLogs(
   queries: Queries,
-  jobId: string,
+  { jobId, leaseToken }: Lease,
   lines: readonly JobLogLine[],
 ): Promise<void> {
   if (lines.length === 0) return
@@ -28,7 +33,7 @@ export async function appendJobLogs(
     select ${jobId}, line.attempt, line.line_number, line.level, line.message, line.logged_at
     from jsonb_to_recordset(${JSON.stringify(lines.map(toRecord))}::jsonb)
       as line (attempt integer, line_number integer, level text, message text, logged_at timestamptz)
-    where exists (select from analysis_jobs where id = ${jobId})
+    where exists (select from analysis_jobs where id = ${jobId} and lease_token = ${leaseToken})
     on conflict do nothing
   `.execute(queries)
 }

@@ -230,11 +230,13 @@ describe('job folders', () => {
     const files = [
       await put(`jobs/${ended}/inputs/a.csv`),
       await put(`jobs/${randomUUID()}/spill.tmp`),
+      // Of a later attempt.
+      await put(`jobs/${ended}-12/inputs/a.csv`),
     ]
     const old = path.dirname(files[1] ?? '')
     await utimes(old, 1e9, 1e9)
-    expect(await clean('job-folders')).toMatchObject({ count: 2, files: 2, bytes: 14 })
-    expect(there([...files, old])).toEqual([false, false, false])
+    expect(await clean('job-folders')).toMatchObject({ count: 3, files: 3, bytes: 21 })
+    expect(there([...files, old])).toEqual([false, false, false, false])
   })
 
   it('keeps those of jobs that an executor still holds, and of jobs that nobody knows', async () => {
@@ -248,6 +250,7 @@ describe('job folders', () => {
     const files = [
       await put(`jobs/${running.id}/spill.tmp`),
       await put(`jobs/${stopping.id}/spill.tmp`),
+      await put(`jobs/${stopping.id}-2/spill.tmp`),
       await put(`jobs/${randomUUID()}/young`),
       await put('jobs/other/file'),
     ]

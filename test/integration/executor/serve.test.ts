@@ -317,8 +317,11 @@ describe('stopping', () => {
     await pool().query('delete from analysis_jobs where id = $1', [second])
   })
 
-  it('in haste hands running jobs back, and they run again elsewhere', async () => {
-    const analysisId = await insertAnalysis(pool(), slow)
+  it('in haste hands running jobs back with all they have logged, and they run again elsewhere', async () => {
+    const analysisId = await insertAnalysis(
+      pool(),
+      slow.replace(countRun, `ctx.log('begun'); ${countRun}`),
+    )
     const jobId = await insertJob(pool(), analysisId)
     const service = startService()
     await begun(analysisId)
@@ -331,6 +334,8 @@ describe('stopping', () => {
       lost_count: 0,
     })
     expect(await readAttempts(pool(), jobId)).toEqual(['handed_back'])
+    const { rows: lines } = await pool().query('select message from analysis_job_logs')
+    expect(lines).toEqual([{ message: 'begun' }])
     await letGo(analysisId)
     await serveOnce()
     expect(await row(jobId)).toMatchObject({ status: 'completed', result: 'done' })

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  type JobLogLine,
-  appendJobLogs,
-  followJobLogs,
-  readAllJobLogs,
-} from '../../../src/core/jobs/index.ts'
+import { type JobLogLine, followJobLogs, readAllJobLogs } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { addLastingExecutor, insertAnalysis, insertJob } from '../../support/queue.ts'
+import {
+  addLastingExecutor,
+  insertAnalysis,
+  insertJob,
+  insertLogLines,
+} from '../../support/queue.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
 let test: TestContext
@@ -28,7 +28,7 @@ const running = async () =>
 
 function log(jobId: string, message: string, line: Partial<JobLogLine> = {}): Promise<void> {
   lineNumber += 1
-  return appendJobLogs(test.context.database.queries, jobId, [
+  return insertLogLines(test.context.database.pool, jobId, [
     { attempt: 1, lineNumber, level: 'info', loggedAt: '2026-01-01T00:00:00Z', message, ...line },
   ])
 }
@@ -107,7 +107,7 @@ describe('readAllJobLogs', () => {
       message: String(index),
       loggedAt: new Date(Date.parse('2026-01-01T00:00:00Z') + index * 1000).toISOString(),
     }))
-    await appendJobLogs(test.context.database.queries, id, lines)
+    await insertLogLines(test.context.database.pool, id, lines)
     await log(id, 'broken', { level: 'error', lineNumber: 2500, loggedAt: '2026-01-02T00:00:00Z' })
     const read = (filter?: Parameters<typeof readAllJobLogs>[2]) =>
       readAllJobLogs(test.context.database.queries, id, filter)

@@ -105,11 +105,12 @@ describe('claimJobs', () => {
 
   it('walks the queue from its front, however many jobs wait and have finished', async () => {
     const { pool, queries } = test.context.database
+    // 100,000 that have finished, and one that waits for each four of them.
     await pool.query(
       `insert into analysis_jobs (analysis_id, status, completed_at, run_at)
        select $1, case when n % 5 = 0 then 'pending' else 'completed' end,
          case when n % 5 > 0 then now() end, now() - make_interval(secs => n)
-       from generate_series(1, 100000) n`,
+       from generate_series(1, 125000) n`,
       [analysisId],
     )
     // Plans that were made before, and statistics of an empty table, make no difference.

@@ -1,0 +1,62 @@
+/** An executor whose connection breaks between the commit of a claim and its answer. */
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { openDatabase } from '../../../src/core/database/index.ts'
+import { Executor, noOpRunner } from '../../../src/core/executor/index.ts'
+import { type TestContext, openTestContext } from '../../support/core-context.ts'
+import { startPostgresProxy } from '../../support/postgres-proxy.ts'
+import { insertAnalysis } from '../../support/queue.ts'
+import { waitUntil } from '../../support/wait-until.ts'
+
+let test: TestContext
+beforeAll(async () => {
+  test = await openTestContext()
+})
+afterAll(() => test.close())
+
+it.each([false, true])('leaves no job stuck, until empty: %s', async (untilEmpty) => {
+  const { pool } = test.context.database
+  await pool.query('truncate analyses cascade')
+  const proxy = await startPostgresProxy(test.database.connectionString)
+  const database = openDatabase({
+    target: {
+      config: { connectionString: proxy.connectionString },
+      label: 'the proxy',
+      isPrivate: false,
+    },
+    applicationName: 'kiln test',
+    poolSize: 5,
+  })
+  const end = new AbortController()
+  const executor = new Executor(
+    { ...test.context, database, signal: end.signal },
+    { kind: 'service', concurrency: 2, programVersion: '0', runner: noOpRunner },
+  )
+  onTestFinished(async () => {
+    end.abort()
+    await executor.stop()
+    await database.close()
+    await proxy.close()
+  })
+  await executor.start()
+
+  const answerIsLost = proxy.loseAnswer('kiln_claim_jobs')
+  await pool.query('insert into analysis_jobs (analysis_id) select $1 from generate_series(1, 5)', [
+    await insertAnalysis(pool),
+  ])
+  const served = executor.serve({ untilEmpty })
+  await answerIsLost
+  const statuses = async () =>
+    (await pool.query('select distinct status from analysis_jobs')).rows.map(({ status }) => status)
+  if (untilEmpty) await served
+  else await waitUntil('all have ended', async () => (await statuses()).join() === 'completed')
+  // Of the attempts that never began nothing is left.
+  const { rows } = await pool.query(
+    `select job.status, job.attempt, job.lost_count, attempt.outcome, count(*)::integer as jobs
+     from analysis_jobs job
+     left join analysis_job_attempts attempt on attempt.job_id = job.id
+     group by 1, 2, 3, 4`,
+  )
+  expect(rows).toEqual([
+    { status: 'completed', attempt: 1, lost_count: 0, outcome: 'completed', jobs: 5 },
+  ])
+})
