@@ -145,9 +145,9 @@ export class Broker implements SandboxHost {
       JSON.stringify(await (await this.options.data.duckdb()).tables(signal)),
     'duckdb.describe': async ({ table }, signal) =>
       JSON.stringify(await (await this.options.data.duckdb()).describe(table, signal)),
-    'metadata.get': ({ key }) => this.options.metadata.get(key),
-    'metadata.set': async ({ key, value }) => {
-      await this.options.metadata.set(key, value)
+    'metadata.get': ({ key }, signal) => this.options.metadata.get(key, signal),
+    'metadata.set': async ({ key, value }, signal) => {
+      await this.options.metadata.set(key, value, signal)
       return 'null'
     },
     'analysis.run': ({ name, params }, signal) => this.options.runAnalysis(name, params, signal),

@@ -22,8 +22,11 @@ export interface LeaseEnvironment {
   readonly dataFolder: DataFolder
   readonly versions: VersionCache
   readonly onLogLine: ((line: JobLogLine) => void) | undefined
-  /** Inserts and runs a child job on the same executor. */
-  readonly runChild: (input: InsertedJob) => Promise<JobEnd>
+  /**
+   * Inserts and runs a child job on the same executor. While the database is away it waits, until the
+   * signal is aborted.
+   */
+  readonly runChild: (input: InsertedJob, signal: AbortSignal) => Promise<JobEnd>
   readonly childSlots: ChildSlots
   readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
   /** The job has ended and holds nothing any more; so long after its turn came. */

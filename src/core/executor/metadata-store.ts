@@ -2,18 +2,19 @@ import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 import { inlineLimitBytes, isInline } from '../results/index.ts'
 import { HostFailure } from './host-failure.ts'
+import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 
 /** What scripts of an analysis keep from one job to the next: `ctx.metadata`. */
 export interface MetadataStore {
   /** JSON text; `null` for what was never kept. */
-  get(key: string): Promise<string>
-  set(key: string, value: unknown): Promise<void>
+  get(key: string, signal: AbortSignal): Promise<string>
+  set(key: string, value: unknown, signal: AbortSignal): Promise<void>
 }
 
 /** What a script keeps between its jobs is state, not data. */
 const maxMetadataKeys = 1000
 
-/** In the database, as jobs have it. */
+/** In the database, as jobs have it. While that is away the script waits, until the signal is aborted. */
 export function databaseMetadata({
   queries,
   analysisId,
@@ -25,16 +26,18 @@ export function databaseMetadata({
   readonly isReadOnly?: boolean
 }): MetadataStore {
   return {
-    async get(key) {
-      const row = await queries
-        .selectFrom('analysisMetadata')
-        .select('value')
-        .where('analysisId', '=', analysisId)
-        .where('key', '=', key)
-        .executeTakeFirst()
+    async get(key, signal) {
+      const find = () =>
+        queries
+          .selectFrom('analysisMetadata')
+          .select('value')
+          .where('analysisId', '=', analysisId)
+          .where('key', '=', key)
+          .executeTakeFirst()
+      const row = await retryWhileDatabaseIsAway(find, { signal })
       return JSON.stringify(row?.value ?? null)
     },
-    async set(key, value) {
+    async set(key, value, signal) {
       if (isReadOnly) {
         throw new HostFailure('script_error', 'ctx.metadata.set: only a job may keep values')
       }
@@ -45,24 +48,36 @@ export function databaseMetadata({
           `ctx.metadata.set: a value has at most ${inlineLimitBytes} bytes, and neither NUL nor half a character`,
         )
       }
-      const { rows } = await sql<{ count: number }>`
-        select count(*)::integer as count
-        from analysis_metadata
-        where analysis_id = ${analysisId}
-          and key <> ${key}
-      `.execute(queries)
-      if ((rows[0]?.count ?? 0) >= maxMetadataKeys) {
-        throw new HostFailure(
-          'script_error',
-          `ctx.metadata.set: an analysis keeps at most ${maxMetadataKeys} keys`,
-        )
-      }
-      await sql`
-        insert into analysis_metadata (analysis_id, key, value)
-        values (${analysisId}, ${key}, ${text}::jsonb)
-        on conflict (analysis_id, key) do update
-        set value = excluded.value, updated_at = now()
-      `.execute(queries)
+      const keep = () => keepValue(queries, { analysisId, key, text })
+      await retryWhileDatabaseIsAway(keep, { signal })
     },
   }
+}
+
+async function keepValue(
+  queries: Queries,
+  {
+    analysisId,
+    key,
+    text,
+  }: { readonly analysisId: string; readonly key: string; readonly text: string },
+): Promise<void> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::integer as count
+    from analysis_metadata
+    where analysis_id = ${analysisId}
+      and key <> ${key}
+  `.execute(queries)
+  if ((rows[0]?.count ?? 0) >= maxMetadataKeys) {
+    throw new HostFailure(
+      'script_error',
+      `ctx.metadata.set: an analysis keeps at most ${maxMetadataKeys} keys`,
+    )
+  }
+  await sql`
+    insert into analysis_metadata (analysis_id, key, value)
+    values (${analysisId}, ${key}, ${text}::jsonb)
+    on conflict (analysis_id, key) do update
+    set value = excluded.value, updated_at = now()
+  `.execute(queries)
 }
