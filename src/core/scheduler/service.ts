@@ -48,6 +48,8 @@ const checksAgeMs = 1000
  */
 export class Service {
   private readonly context: Context
+  /** With statements that fail as a lost connection when no answer comes for long. */
+  private readonly prompt: Context
   private readonly options: ServiceOptions
   private readonly runner: JobRunner | undefined
   private readonly rescue: RescueLoop
@@ -65,12 +67,12 @@ export class Service {
     const { clock, settings } = context
     this.context = context
     const queries = promptQueries(context.database, answerLimitMs)
-    const prompt = { ...context, database: { ...context.database, queries } }
+    this.prompt = { ...context, database: { ...context.database, queries } }
     this.options = options
     this.settings = settings
     if (options.concurrency > 0) {
       const { concurrency, programVersion, requireIsolation = false } = options
-      this.runner = new JobRunner(prompt, { concurrency, programVersion, requireIsolation })
+      this.runner = new JobRunner(this.prompt, { concurrency, programVersion, requireIsolation })
     }
     this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(queries))
     this.readChecks = cached(clock, checksAgeMs, () => checkService(context, this.state))
@@ -178,9 +180,9 @@ export class Service {
   }
 
   private openHttp(listen: { readonly host: string; readonly port: number }): Promise<HttpServer> {
-    const { context, runner, options, readChecks } = this
+    const { prompt, runner, options, readChecks } = this
     return openHttp(listen, {
-      context,
+      context: prompt,
       programVersion: options.programVersion,
       token: () => this.settings.apiToken,
       readChecks,

@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Context } from '../../../src/core/context.ts'
 import { openDatabase } from '../../../src/core/database/index.ts'
 import { type Logger, silentLogger } from '../../../src/core/log/index.ts'
-import { Service } from '../../../src/core/scheduler/index.ts'
+import { Service, type ServiceOptions } from '../../../src/core/scheduler/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { startPostgresProxy } from '../../support/postgres-proxy.ts'
+import { testToken } from '../../support/http-service.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
 let suite: TestContext
@@ -14,7 +16,10 @@ beforeAll(async () => {
 afterAll(() => suite.close())
 
 /** A service that runs no jobs, and what it logs. */
-function makeService(context: Context): { readonly service: Service; readonly said: string[] } {
+function makeService(
+  context: Context,
+  options: Partial<ServiceOptions> = {},
+): { readonly service: Service; readonly said: string[] } {
   const said: string[] = []
   const say = (fields: object, message: string): void => {
     said.push(`${message} ${JSON.stringify(fields)}`)
@@ -22,7 +27,13 @@ function makeService(context: Context): { readonly service: Service; readonly sa
   const log: Logger = { ...silentLogger, info: say, warn: say, error: say }
   const service = new Service(
     { ...context, log },
-    { programVersion: '0', concurrency: 0, once: false, haste: new AbortController().signal },
+    {
+      programVersion: '0',
+      concurrency: 0,
+      once: false,
+      haste: new AbortController().signal,
+      ...options,
+    },
   )
   return { service, said }
 }
@@ -45,10 +56,9 @@ it('says what a reload has changed, what waits for a restart, and that nothing i
   ).toEqual([...same, 'changed settings wait for a restart {"waiting":["POLL_INTERVAL_MS"]}'])
 })
 
-it('says also without an executor that notifications do not arrive', async () => {
+/** A service behind a proxy, until the test ends. */
+async function serveThroughProxy(context: Partial<Context>, options: Partial<ServiceOptions> = {}) {
   const proxy = await startPostgresProxy(suite.database.connectionString)
-  onTestFinished(() => proxy.close())
-  proxy.dropNotifications = true
   const database = openDatabase({
     target: {
       config: { connectionString: proxy.connectionString },
@@ -59,15 +69,47 @@ it('says also without an executor that notifications do not arrive', async () =>
     poolSize: 5,
   })
   const stopping = new AbortController()
-  const { service, said } = makeService({ ...suite.context, database, signal: stopping.signal })
-  const serving = service.run()
-  try {
-    await waitUntil('it says so', () =>
-      said.some((line) => line.startsWith('notifications do not arrive (a transaction pooler?)')),
-    )
-  } finally {
-    stopping.abort()
-    await serving
-    await database.close()
+  const { service, said } = makeService(
+    { ...suite.context, database, signal: stopping.signal, ...context },
+    options,
+  )
+  const start = () => {
+    const serving = service.run()
+    onTestFinished(async () => {
+      stopping.abort()
+      // What hangs ends with its connection.
+      await proxy.close()
+      await serving
+      await database.close()
+    })
   }
+  return { proxy, said, start }
+}
+
+it('says also without an executor that notifications do not arrive', async () => {
+  const { proxy, said, start } = await serveThroughProxy({})
+  proxy.dropNotifications = true
+  start()
+  await waitUntil('it says so', () =>
+    said.some((line) => line.startsWith('notifications do not arrive (a transaction pooler?)')),
+  )
+})
+
+it('answers requests of jobs with 503 when the database has fallen silent', async () => {
+  const settings = { ...suite.context.settings, apiToken: testToken }
+  const { proxy, said, start } = await serveThroughProxy(
+    { settings },
+    { listen: { host: '127.0.0.1', port: 0 } },
+  )
+  start()
+  const url = await waitUntil('it listens', () =>
+    said.map((line) => /http:\/\/[\d.]+:\d+/.exec(line)?.[0]).find(Boolean),
+  )
+  const ask = () =>
+    fetch(`${url}/jobs/${randomUUID()}`, { headers: { authorization: `Bearer ${testToken}` } })
+  expect((await ask()).status).toBe(404)
+  proxy.freeze()
+  const silent = await ask()
+  expect(silent.status).toBe(503)
+  expect(silent.headers.get('retry-after')).not.toBeNull()
 })
