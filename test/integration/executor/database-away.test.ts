@@ -1,5 +1,6 @@
 /** What a script asks of Kiln's own database while that is away: it waits, as outcomes do. */
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { addDatasource } from '../../../src/core/datasources/index.ts'
 import { cancelJob } from '../../../src/core/jobs/index.ts'
 import { serve } from '../../../src/core/scheduler/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
@@ -38,11 +39,17 @@ it('a script goes on when replies were lost, and its child exists once', async (
     title: 'child',
     maxConcurrent: 1,
   })
+  await addDatasource(test.context, {
+    projectId: 'default',
+    name: 'numbers',
+    source: { type: 'postgres', url: test.database.connectionString },
+  })
   const parent = await insertAnalysis(
     pool(),
-    `export default { dependencies: { analyses: ['child'] }, async run(ctx) {
+    `export default { dependencies: { analyses: ['child'], datasources: ['numbers'] }, async run(ctx) {
       await ctx.metadata.set('kept', 2)
-      return (await ctx.metadata.get('kept')) + (await ctx.runAnalysis('child'))
+      const [{ four }] = await ctx.datasource.numbers.query('select 4 as four')
+      return four + (await ctx.metadata.get('kept')) + (await ctx.runAnalysis('child'))
     } }`,
   )
   const id = await insertJob(pool(), parent)
@@ -51,6 +58,7 @@ it('a script goes on when replies were lost, and its child exists once', async (
     /select "value" from "analysis_metadata"/,
     /select "analyses"\."id".*"analyses"\."name" = /,
     /with recursive ancestors/,
+    /from "analysis_datasources"/,
   ]
   let isInserting = false
   const database = open((text, lost) => {
@@ -60,7 +68,7 @@ it('a script goes on when replies were lost, and its child exists once', async (
   })
   await serveOnce(database)
   expect(database.lost).toHaveLength(statements.length + 1)
-  expect(await readJob(pool(), id)).toMatchObject({ status: 'completed', result: 3 })
+  expect(await readJob(pool(), id)).toMatchObject({ status: 'completed', result: 7 })
   const { rows } = await pool().query(
     'select status, attempt, lost_count from analysis_jobs where parent_job_id = $1',
     [id],
