@@ -203,6 +203,11 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     return input
   }
 
+  /** For a wait that goes on while the database is away. */
+  protected readonly onAway = (message: string): void => {
+    this.warn(`${message}; waiting until it is back`)
+  }
+
   /** What scripts and rows say is part of it: nothing that a terminal or a pipeline would obey. */
   private remark(text: string): void {
     process.stderr.write(`${this.forRunner(printableLines(text), false)}\n`)

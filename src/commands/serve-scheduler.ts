@@ -6,7 +6,7 @@ import { Service } from '../core/scheduler/index.ts'
 export default class ServeScheduler extends KilnCommand<typeof ServeScheduler> {
   static override summary =
     'Run the service: jobs of the queue, schedules, health, metrics and the HTTP API.'
-  static override description = `SIGTERM or SIGINT stops claiming and waits for the running jobs, at most ANALYSIS_DRAIN_TIMEOUT_SECONDS; a second one hands them back to the queue at once. SIGHUP reads log level, API token and statistics interval again.
+  static override description = `SIGTERM or SIGINT stops claiming and waits for the running jobs, at most ANALYSIS_DRAIN_TIMEOUT_SECONDS; a second one hands them back to the queue at once. SIGHUP reads log level, API token and statistics interval again, from .env files and files named by NAME_FILE.
 See docs/service.md for the HTTP paths, systemd and containers.`
   static override examples = [
     '<%= config.bin %> serve-scheduler',
@@ -23,6 +23,7 @@ See docs/service.md for the HTTP paths, systemd and containers.`
   ] as const
   static override exitCodeHelp = [
     [0, 'stopped by a signal, or with --once: nothing is due'],
+    [73, 'LOG_FILE cannot be opened'],
     [75, 'the port is taken (try again, or choose another)'],
     [78, 'with --require-isolation: no layer but this account separates scripts from Kiln'],
   ] as const

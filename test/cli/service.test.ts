@@ -273,7 +273,7 @@ describe('kiln serve-scheduler', () => {
     await service.waitForOutput(/HTTP listens on/)
     for (const [number, [settings, told]] of (
       [
-        ['LOG_LEVEL=info\n', 'settings reloaded'],
+        ['LOG_LEVEL=info\n', 'settings read again'],
         ['LOG_LEVEL=loud\n', 'settings not reloaded'],
       ] as const
     ).entries()) {

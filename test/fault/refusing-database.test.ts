@@ -1,5 +1,6 @@
 /** A Postgres that is there and refuses: what people are mending must not end the service. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { HealthCheck } from '../../src/core/http/index.ts'
 import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts'
 import { insertAnalysis, insertJob, readJob } from '../support/queue.ts'
 import { type Services, isReady, openServices } from '../support/services.ts'
@@ -49,8 +50,14 @@ it('ends no service while it is read only, and jobs run when it is not', async (
 it('registers anew, as often as it takes, after it was declared dead', async () => {
   const { pool } = postgres
   const analysisId = await insertAnalysis(pool)
-  const service = services.start(['--no-http', '--no-schedules'])
-  await isReady(service)
+  const service = services.start(['--port', '0', '--no-schedules'])
+  const [url] = await service.waitForOutput(/http:\/\/[\d.]+:\d+/)
+  const readiness = async () => {
+    const response = await fetch(`${url}/readyz`)
+    const body = (await response.json()) as { checks: readonly HealthCheck[] }
+    return { status: response.status, body }
+  }
+  await waitUntil('it is ready', async () => (await readiness()).status === 200)
   await pool.query(
     `create function refuse() returns trigger language plpgsql as $$
      begin raise exception 'no more executors'; end $$;
@@ -59,6 +66,13 @@ it('registers anew, as often as it takes, after it was declared dead', async () 
      update analysis_executors set stopped_at = now()`,
   )
   await service.waitForOutput(/no more executors/)
+  await waitUntil('it says that it has no executor', async () => {
+    const { status, body } = await readiness()
+    return (
+      status === 503 && body.checks.some(({ problem }) => problem === 'no executor is registered')
+    )
+  })
   await pool.query('drop trigger refuse on analysis_executors; drop function refuse')
+  await waitUntil('it is ready again', async () => (await readiness()).status === 200)
   await ends(await insertJob(pool, analysisId))
 })

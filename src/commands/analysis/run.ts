@@ -103,7 +103,8 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
     }
     this.say(`queued as job ${id}; waiting (Ctrl-C stops waiting, the job goes on)`)
     const { timeout } = this.flags
-    const job = await waitForJob(context, id, timeout === undefined ? {} : { timeoutMs: timeout })
+    const { onAway } = this
+    const job = await waitForJob(context, id, { timeoutMs: timeout, onAway })
     await this.report([jobCase(job)])
     return runOutput(context, job, { asTable: this.asksForTable })
   }

@@ -60,10 +60,11 @@ export default class JobCancel extends KilnCommand<typeof JobCancel> {
     }
     const context = await this.contextAfterSweep()
     const chosen = isChoice ? await this.choose(context) : ids
-    const { reason, status } = this.flags
+    const { reason, status, stuck } = this.flags
     const outcomes = await cancelJobs(context, chosen, {
       reason: reason ?? 'cancelled by the operator',
       ...(status ? { onlyStatus: status } : {}),
+      ...(stuck === undefined ? {} : { onlyStuckForMs: stuck }),
     })
     return bulkOutput(
       outcomes.map(({ id, outcome }) => ({ id, outcome })),

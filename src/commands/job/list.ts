@@ -83,7 +83,8 @@ export default class JobList extends KilnCommand<typeof JobList> {
     const isTable = format === 'table' || format === 'wide'
     const isDrawn = isTable && process.stdout.isTTY
     const stream = this.openListStream(isTable ? 'jsonl' : format)
-    for await (const { jobs, changed } of watchJobs(context, filter, intervalMs)) {
+    const { onAway } = this
+    for await (const { jobs, changed } of watchJobs(context, filter, intervalMs, { onAway })) {
       if (!isDrawn) {
         stream.write(jobList(changed, null))
         continue

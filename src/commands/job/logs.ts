@@ -37,7 +37,8 @@ export default class JobLogs extends KilnCommand<typeof JobLogs> {
     const context = await this.contextAfterSweep()
     if (this.flags.follow) {
       const stream = this.openListStream()
-      for await (const lines of followJobLogs(context, this.args.id, filter)) {
+      const { onAway } = this
+      for await (const lines of followJobLogs(context, this.args.id, filter, { onAway })) {
         stream.write(logLines(lines))
       }
       return undefined

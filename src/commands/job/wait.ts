@@ -43,6 +43,7 @@ export default class JobWait extends CiCommand<typeof JobWait> {
     const { any, timeout } = this.flags
     const jobs = await waitForJobs(await this.contextAfterSweep(), this.args.id, {
       any,
+      onAway: this.onAway,
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     })
     await this.report(jobs.map(jobCase))

@@ -2,6 +2,7 @@
  * Settings: one table says what exists, one function reads it from flags, environment and files.
  * The only module that looks at `process.env`. Nothing here connects to anything.
  */
+export { changedSettings } from './changed-settings.ts'
 export {
   type SettingJudges,
   type SettingProblem,

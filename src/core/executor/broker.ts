@@ -83,12 +83,12 @@ export class Broker implements SandboxHost {
 
   private readonly handlers: Handlers = {
     'datasource.query': async ({ name, sql: text, params, exact }, signal) => {
-      const source = await this.options.data.resolve(name)
+      const source = await this.options.data.resolve(name, signal)
       if (source.type === 'postgres') {
         const datasource = await this.options.data.postgresDatasource(name, source.connectionString)
         return datasource.query(text, params, rowOptions(exact), signal)
       }
-      const duckdb = await this.options.data.duckdb()
+      const duckdb = await this.options.data.duckdb(signal)
       return duckdb.query(
         text,
         params,
@@ -103,7 +103,7 @@ export class Broker implements SandboxHost {
           `at most ${maxOpenStreams} streams may be open at once`,
         )
       }
-      const source = await this.options.data.resolve(name)
+      const source = await this.options.data.resolve(name, signal)
       const options = { ...rowOptions(exact), batchSize }
       const stream =
         source.type === 'postgres'
@@ -111,7 +111,7 @@ export class Broker implements SandboxHost {
               await this.options.data.postgresDatasource(name, source.connectionString)
             ).stream(text, params, options, signal)
           : await (
-              await this.options.data.duckdb()
+              await this.options.data.duckdb(signal)
             ).stream(text, params, { ...options, ...catalogOf(source.type, name) }, signal)
       this.lastCursor += 1
       this.streams.set(this.lastCursor, stream)
@@ -130,24 +130,24 @@ export class Broker implements SandboxHost {
       return 'null'
     },
     'duckdb.query': async ({ sql: text, params, exact }, signal) =>
-      (await this.options.data.duckdb()).query(text, params, rowOptions(exact), signal),
+      (await this.options.data.duckdb(signal)).query(text, params, rowOptions(exact), signal),
     'duckdb.exec': async ({ sql: text, params }, signal) =>
-      JSON.stringify(await (await this.options.data.duckdb()).exec(text, params, signal)),
+      JSON.stringify(await (await this.options.data.duckdb(signal)).exec(text, params, signal)),
     'duckdb.load': async (request, signal) =>
       JSON.stringify(await this.options.data.load(request, signal)),
     'duckdb.export': async ({ table, file }, signal) => {
       const { rowCount, sizeBytes } = await (
-        await this.options.data.duckdb()
+        await this.options.data.duckdb(signal)
       ).exportTable(table, file, signal)
       return JSON.stringify({ rowCount, sizeBytes })
     },
     'duckdb.tables': async (_input, signal) =>
-      JSON.stringify(await (await this.options.data.duckdb()).tables(signal)),
+      JSON.stringify(await (await this.options.data.duckdb(signal)).tables(signal)),
     'duckdb.describe': async ({ table }, signal) =>
-      JSON.stringify(await (await this.options.data.duckdb()).describe(table, signal)),
-    'metadata.get': ({ key }) => this.options.metadata.get(key),
-    'metadata.set': async ({ key, value }) => {
-      await this.options.metadata.set(key, value)
+      JSON.stringify(await (await this.options.data.duckdb(signal)).describe(table, signal)),
+    'metadata.get': ({ key }, signal) => this.options.metadata.get(key, signal),
+    'metadata.set': async ({ key, value }, signal) => {
+      await this.options.metadata.set(key, value, signal)
       return 'null'
     },
     'analysis.run': ({ name, params }, signal) => this.options.runAnalysis(name, params, signal),

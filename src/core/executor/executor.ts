@@ -6,6 +6,7 @@ import { KilnError, messageOf } from '../errors/index.ts'
 import { ExecutorMeter } from '../metrics/index.ts'
 import {
   type ClaimedJob,
+  type ClaimedJobInput,
   claimJobs,
   hasDueJobs,
   insertClaimedJob,
@@ -30,6 +31,7 @@ import { LeaseHolder } from './lease-holder.ts'
 import { LeaseTable } from './lease-table.ts'
 import { openSandboxes } from './open-sandboxes.ts'
 import { OutcomeBatch } from './outcome-batch.ts'
+import { insertChild } from './insert-child.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
 import type { ExecutorOptions, RunOptions } from './executor-options.ts'
@@ -69,7 +71,7 @@ export class Executor {
   private pool: SandboxPool | undefined
   private dataFolder!: DataFolder
   private listener: Listener | undefined
-  private isStopping = false
+  private readonly stopping = new AbortController()
   private stopped: Promise<void> | undefined
   /** Others declared this executor dead; it claims nothing more, and a new one must take over. */
   isFencedOut = false
@@ -101,6 +103,10 @@ export class Executor {
       onWaitingJobs: () => void this.admission.admit(),
       alongside: (queries) => this.meter.save(queries, this.id),
     })
+  }
+
+  private get isStopping(): boolean {
+    return this.stopping.signal.aborted
   }
 
   /** How it does, for those who watch over it. */
@@ -163,7 +169,7 @@ export class Executor {
       versions: this.versions,
       onLogLine: this.options.onLogLine,
       onCommitStep: this.options.onCommitStep,
-      runChild: (input, onStart) => this.runInserted(input, { onStart }),
+      runChild: (input, options) => this.runChild(input, options),
       childSlots: new ChildSlots(this.options.concurrency),
       onConcluded: (holder, end, tookMs) => {
         this.meter.jobEnded(end.status, tookMs)
@@ -180,13 +186,31 @@ export class Executor {
    * TERMINATED when this executor stops.
    */
   async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
-    if (this.isStopping) throw new KilnError('TERMINATED', 'the executor stops')
+    const { queries } = this.context.database
+    return this.insertAndRun(input, (claimed) => insertClaimedJob(queries, claimed), options)
+  }
+
+  /** The same for a child, whose parent waits also for a database that is away. */
+  private runChild(
+    input: InsertedJob,
+    {
+      signal,
+      onStart,
+    }: { readonly signal: AbortSignal; readonly onStart: (jobId: string) => void },
+  ): Promise<JobEnd> {
+    const { queries } = this.context.database
+    const end = AbortSignal.any([signal, this.stopping.signal])
+    return this.insertAndRun(input, (claimed) => insertChild(queries, claimed, end), { onStart })
+  }
+
+  private async insertAndRun(
+    input: InsertedJob,
+    insert: (input: ClaimedJobInput) => Promise<ClaimedJob>,
+    options: RunOptions = {},
+  ): Promise<JobEnd> {
+    this.stopping.signal.throwIfAborted()
     const holder = await this.claims.run(async (claimNumber) => {
-      const job = await insertClaimedJob(this.context.database.queries, {
-        ...input,
-        executorId: this.id,
-        claimNumber,
-      })
+      const job = await insert({ ...input, executorId: this.id, claimNumber })
       return this.hold(job, false, options)
     })
     options.onStart?.(holder.jobId)
@@ -240,7 +264,7 @@ export class Executor {
   }
 
   private async stopOnce(): Promise<void> {
-    this.isStopping = true
+    this.stopping.abort(new KilnError('TERMINATED', 'the executor stops'))
     this.wakeUp.wake()
     // One that is under way may bring jobs that must go back too.
     await this.claims.whenIdle()

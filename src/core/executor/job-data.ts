@@ -16,6 +16,7 @@ import { HostFailure } from './host-failure.ts'
 import { type JobFolder, createJobFolder } from './job-folder.ts'
 import { giveProjectDatabase } from './give-project-database.ts'
 import { openWhenFree } from './open-when-free.ts'
+import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 
 /** DuckDB uses this many threads per job: several jobs share a machine. */
 const duckdbThreads = 2
@@ -56,8 +57,11 @@ export class JobData {
     this.options = options
   }
 
-  /** What a declared name stands for. */
-  resolve(name: string): Promise<ResolvedDatasource> {
+  /**
+   * What a declared name stands for. While Kiln's database is away it waits, until the signal is
+   * aborted: that of the calls of this job, which is the same for all.
+   */
+  resolve(name: string, signal: AbortSignal): Promise<ResolvedDatasource> {
     if (!this.options.datasources.includes(name)) {
       throw new HostFailure(
         'dependency_error',
@@ -69,7 +73,8 @@ export class JobData {
     if (given) return Promise.resolve(given)
     let found = this.resolved.get(name)
     if (!found) {
-      found = resolveDatasource(context, projectId, name)
+      const read = () => resolveDatasource(context, projectId, name)
+      found = retryWhileDatabaseIsAway(read, { signal })
       this.resolved.set(name, found)
     }
     return found
@@ -90,8 +95,8 @@ export class JobData {
   }
 
   /** The job's DuckDB, with every declared file and DuckDB datasource in it. */
-  duckdb(): Promise<DuckdbProcess> {
-    this.duckdbProcess ??= this.startDuckdb(this.options.database)
+  duckdb(signal: AbortSignal): Promise<DuckdbProcess> {
+    this.duckdbProcess ??= this.startDuckdb(this.options.database, signal)
     return this.duckdbProcess
   }
 
@@ -109,9 +114,10 @@ export class JobData {
   async readMarker(jobId = this.options.jobId): Promise<CommitMarker | null> {
     const before = await this.duckdbProcess?.catch(() => undefined)
     await before?.stop()
-    this.duckdbProcess = this.startDuckdb('read', [])
+    const { signal } = new AbortController()
+    this.duckdbProcess = this.startDuckdb('read', signal, [])
     const duckdb = await this.duckdbProcess
-    return duckdb.findMarker(jobId, new AbortController().signal)
+    return duckdb.findMarker(jobId, signal)
   }
 
   /** `ctx.duckdb.load`. */
@@ -119,8 +125,8 @@ export class JobData {
     request: { datasource: string; sql: string; table: string; params: readonly unknown[] },
     signal: AbortSignal,
   ): Promise<{ rowCount: number }> {
-    const source = await this.resolve(request.datasource)
-    const duckdb = await this.duckdb()
+    const source = await this.resolve(request.datasource, signal)
+    const duckdb = await this.duckdb(signal)
     const { sql, params, table } = request
     if (source.type !== 'postgres') {
       const catalog = source.type === 'duckdb' ? { catalog: request.datasource } : {}
@@ -160,6 +166,7 @@ export class JobData {
 
   private async startDuckdb(
     use: 'read' | 'write' | undefined,
+    signal: AbortSignal,
     datasources = this.options.datasources,
   ): Promise<DuckdbProcess> {
     const folder = await this.jobFolder()
@@ -170,7 +177,7 @@ export class JobData {
       format: Extract<ResolvedDatasource, { type: 'file' }>['format']
     }[] = []
     for (const name of datasources) {
-      const source = await this.resolve(name)
+      const source = await this.resolve(name, signal)
       if (source.type === 'duckdb') {
         attach.push({ name, path: source.path })
       } else if (source.type === 'file') {

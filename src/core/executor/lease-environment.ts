@@ -22,8 +22,14 @@ export interface LeaseEnvironment {
   readonly dataFolder: DataFolder
   readonly versions: VersionCache
   readonly onLogLine: ((line: JobLogLine) => void) | undefined
-  /** Inserts and runs a child job on the same executor; `onStart` is called when it is inserted. */
-  readonly runChild: (input: InsertedJob, onStart: (jobId: string) => void) => Promise<JobEnd>
+  /**
+   * Inserts and runs a child job on the same executor; `onStart` is called when it is inserted. While
+   * the database is away it waits, until the signal is aborted.
+   */
+  readonly runChild: (
+    input: InsertedJob,
+    options: { readonly signal: AbortSignal; readonly onStart: (jobId: string) => void },
+  ) => Promise<JobEnd>
   readonly childSlots: ChildSlots
   readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
   /** The job has ended and holds nothing any more; so long after its turn came. */

@@ -43,7 +43,7 @@ export async function requireDatabase(
       await retry(() => returnForDatabase(queries, lease, use))
       return 'returned'
     }
-    const reason = await waitForSlot(options)
+    const reason = await waitForSlot(options, retry)
     if (reason !== undefined) return reason
   }
   const home = await retry(() => takeHome(queries, projectId, dataFolder.id))
@@ -55,16 +55,19 @@ export async function requireDatabase(
   return 'returned'
 }
 
-async function waitForSlot(options: Options): Promise<string | undefined> {
+async function waitForSlot(
+  options: Options,
+  retry: <T>(work: () => Promise<T>) => Promise<T>,
+): Promise<string | undefined> {
   const { context, job, executorId, signal } = options
   const { queries } = context.database
-  const need = await needOfVersion(queries, job)
+  const need = await retry(() => needOfVersion(queries, job))
   if (!need) return undefined
   const lease = { jobId: job.id, leaseToken: job.leaseToken }
   const taker = { ...need, executorId, parentJobId: job.parentJobId ?? undefined }
   for (;;) {
     try {
-      await takeDatabaseSlotLate(queries, lease, taker)
+      await retry(() => takeDatabaseSlotLate(queries, lease, taker))
       return undefined
     } catch (error) {
       if (isKilnError(error, 'PROJECT_DATABASE_HELD', 'PROJECT_DATABASE_ELSEWHERE')) {

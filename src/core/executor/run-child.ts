@@ -10,6 +10,7 @@ import type { ChildSlots } from './child-slots.ts'
 import { HostFailure } from './host-failure.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { JobEnd } from './job-end.ts'
+import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 
 /** Analyses that call analyses that call analyses: past this it is a mistake. */
 const maxDepth = 5
@@ -23,7 +24,14 @@ const cancelAgainMs = 500
 
 export interface ChildRunner {
   readonly context: Context
-  readonly run: (input: InsertedJob, onStart: (jobId: string) => void) => Promise<JobEnd>
+  /**
+   * Inserts and runs it; `onStart` is called when it is inserted. The signal ends the waiting for a
+   * database that is away.
+   */
+  readonly run: (
+    input: InsertedJob,
+    options: { readonly signal: AbortSignal; readonly onStart: (jobId: string) => void },
+  ) => Promise<JobEnd>
   readonly slots: ChildSlots
 }
 
@@ -46,8 +54,10 @@ export async function runChild(
   signal: AbortSignal,
 ): Promise<string> {
   const { queries } = context.database
-  const analysis = await findRunnable(context, name, { projectId: parent.projectId })
-  const level = await requireDescent(queries, parentJob, analysis)
+  const retry = <T>(work: () => Promise<T>) => retryWhileDatabaseIsAway(work, { signal })
+  const { projectId } = parent
+  const analysis = await retry(() => findRunnable(context, name, { projectId }))
+  const level = await retry(() => requireDescent(queries, parentJob, analysis))
   let childId: string | undefined
   let repeat: NodeJS.Timeout | undefined
   const cancel = () => {
@@ -72,7 +82,8 @@ export async function runChild(
       triggeredBy: 'analysis',
       parentJobId: parentJob.id,
     }
-    const runAtLevel = (input: InsertedJob) => slots.run(level, () => run(input, onStart), signal)
+    const runAtLevel = (input: InsertedJob) =>
+      slots.run(level, () => run(input, { signal, onStart }), signal)
     const end = await runWithSlot(queries, child, runAtLevel, signal)
     switch (end.status) {
       case 'completed':
@@ -105,7 +116,8 @@ async function runWithSlot(
         if (!isKilnError(error, 'LIMITS_FULL')) throw error
       }
       hasAsked = true
-      await requestSlot(queries, slotRequestId, input.analysisId)
+      const ask = () => requestSlot(queries, slotRequestId, input.analysisId)
+      await retryWhileDatabaseIsAway(ask, { signal })
       await delay(waitMs, signal)
     }
   } finally {

@@ -1,6 +1,8 @@
+import { sql } from 'kysely'
 import { recordAudits } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import { cancelFamilies } from './cancel-job.ts'
+import { isStuck } from './find-jobs.ts'
 import type { JobStatus } from './job.ts'
 import { toJobIds } from './job-id.ts'
 
@@ -9,7 +11,8 @@ export interface CancelOutcome {
   readonly id: string
   /**
    * `cancelled` now, or `already_cancelled`; `already_completed` and `already_failed` stay so, and
-   * so does `already_running` when only pending jobs were meant; `not_found`.
+   * so do `already_pending` and `already_running` of a job that was chosen for what it is not any
+   * more; `not_found`.
    */
   readonly outcome: 'cancelled' | 'not_found' | `already_${JobStatus}`
 }
@@ -18,6 +21,8 @@ export interface CancelOptions {
   readonly reason: string
   /** Spare a job that has another status by now: it was chosen for this one. */
   readonly onlyStatus?: JobStatus
+  /** Spare a job that has not been running for longer than this by now: it ended, or began anew. */
+  readonly onlyStuckForMs?: number
 }
 
 /** In one transaction: few enough that nobody waits long for a row, many enough to be quick. */
@@ -45,7 +50,7 @@ export async function cancelJobs(
 async function cancelSome(
   { database, operator }: Pick<Context, 'database' | 'operator'>,
   ids: readonly string[],
-  { reason, onlyStatus }: CancelOptions,
+  { reason, onlyStatus, onlyStuckForMs }: CancelOptions,
 ): Promise<CancelOutcome[]> {
   return database.queries.transaction().execute(async (transaction) => {
     // Locked, so that the statuses that are told are those that the cancel met; in one order, so that
@@ -53,12 +58,17 @@ async function cancelSome(
     const rows = await transaction
       .selectFrom('analysisJobs')
       .select(['id', 'status'])
+      .select(
+        (onlyStuckForMs === undefined ? sql<boolean>`true` : isStuck(onlyStuckForMs)).as('isMeant'),
+      )
       .where('id', 'in', ids)
       .orderBy('id')
       .forUpdate()
       .execute()
     const statuses = new Map(rows.map(({ id, status }) => [id, status as JobStatus]))
-    const meant = ids.filter((id) => onlyStatus === undefined || statuses.get(id) === onlyStatus)
+    const meant = rows
+      .filter(({ isMeant, status }) => isMeant && (onlyStatus ?? status) === status)
+      .map(({ id }) => id)
     const cancelled = await cancelFamilies(transaction, meant, reason)
     const audits = ids
       .filter((id) => cancelled.has(id))

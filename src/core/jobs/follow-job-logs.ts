@@ -3,6 +3,7 @@ import { delay } from '../os/index.ts'
 import { getJob } from './get-job.ts'
 import { type Job, finalStatuses } from './job.ts'
 import { type JobLogFilter, type JobLogLine, pageLines, readJobLogs } from './job-logs.ts'
+import { Patience, type PatienceOptions } from './patience.ts'
 import { sweepInPassing } from './sweep-lost-executors.ts'
 
 /** How often new lines are looked for; executors store them in batches about as often. */
@@ -15,7 +16,8 @@ const lookEveryMs = 300
 const lateLinesMs = 3000
 
 /**
- * The lines of a job as they are stored, in batches, until the job has ended and all were given.
+ * The lines of a job as they are stored, in batches, until the job has ended and all were given. A
+ * database that is away is waited for, a minute unless told.
  *
  * @throws KilnError JOB_NOT_FOUND, also when the job is deleted meanwhile; the signal's reason when
  *   it is aborted.
@@ -24,17 +26,22 @@ export async function* followJobLogs(
   context: Pick<Context, 'database' | 'log' | 'signal' | 'clock'>,
   jobId: string,
   filter: JobLogFilter = {},
+  options: PatienceOptions = {},
 ): AsyncGenerator<readonly JobLogLine[]> {
   const { queries } = context.database
   let last: JobLogLine | undefined
   let endedAt: number | undefined
+  const patience = new Patience(context, options)
   for (;;) {
-    await sweepInPassing(context)
     // The job first: lines are stored before the end is, so a job that has ended has all of them.
-    const job = await getJob(context, jobId)
+    const job = await patience.look(async () => {
+      await sweepInPassing(context)
+      return getJob(context, jobId)
+    })
     if (finalStatuses.includes(job.status)) endedAt ??= context.clock.monotonic()
     for (;;) {
-      const lines = await readJobLogs(queries, jobId, last, filter)
+      const after = last
+      const lines = await patience.look(() => readJobLogs(queries, jobId, after, filter))
       if (lines.length > 0) yield lines
       last = lines.at(-1) ?? last
       if (lines.length < pageLines) break

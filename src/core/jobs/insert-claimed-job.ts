@@ -18,6 +18,14 @@ export interface ClaimedJobInput extends SlotTaker {
   readonly triggeredBy: string
   /** As a claim's. */
   readonly claimNumber?: number
+  /** For an insert that may be repeated. */
+  readonly ids?: JobIds
+}
+
+/** The ids of a job and of the lease under which it is inserted. */
+export interface JobIds {
+  readonly id: string
+  readonly leaseToken: string
 }
 
 /**
@@ -34,7 +42,7 @@ export async function insertClaimedJob(
 ): Promise<ClaimedJob> {
   return queries.transaction().execute(async (transaction) => {
     const { holdsSlot, database } = await takeSlot(transaction, input)
-    const leaseToken = randomUUID()
+    const { id, leaseToken } = input.ids ?? { id: randomUUID(), leaseToken: randomUUID() }
     const { rows } = await sql<ClaimedRow & { shared: SharedFacts }>`
       with lease as (
         -- The job enters itself.
@@ -45,11 +53,11 @@ export async function insertClaimedJob(
       ),
       job as (
         insert into analysis_jobs (
-          analysis_id, version_number, parameters, triggered_by, executor_id, parent_job_id,
+          id, analysis_id, version_number, parameters, triggered_by, executor_id, parent_job_id,
           status, started_at, attempt, max_lost, lease_token, holds_slot, database_use, database_home,
           schedule_timezone, scheduled_for
         )
-        select ${input.analysisId}, ${input.versionNumber},
+        select ${id}::uuid, ${input.analysisId}, ${input.versionNumber},
           ${parametersText(input.parameters)}::jsonb, ${input.triggeredBy}, executor.id,
           ${input.parentJobId ?? null}::uuid, 'running',
           -- It may have waited for the lock on the slots since the transaction began.
@@ -89,4 +97,20 @@ export async function insertClaimedJob(
     }
     return toClaimedJob(job, job.shared, leaseToken)
   })
+}
+
+/** A job that `insertClaimedJob` has inserted, as long as its lease stands. */
+export async function findInsertedJob(
+  queries: Queries,
+  { id, leaseToken }: JobIds,
+): Promise<ClaimedJob | undefined> {
+  const { rows } = await sql<ClaimedRow & { shared: SharedFacts }>`
+    select ${sql.raw(claimedColumns)}, ${sql.raw(sharedFacts('job.started_at'))} as shared
+    from analysis_jobs job
+    join analyses analysis on analysis.id = job.analysis_id
+    where job.id = ${id}
+      and job.lease_token = ${leaseToken}
+  `.execute(queries)
+  const [job] = rows
+  return job && toClaimedJob(job, job.shared, leaseToken)
 }

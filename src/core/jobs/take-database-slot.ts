@@ -167,7 +167,7 @@ async function stepBack(queries: Queries, { projectId, use }: DatabaseNeed): Pro
 
 /**
  * Takes the slot for a job that runs already: only now is known what its script declares. False when
- * the lease no longer holds.
+ * the lease no longer holds. Safe to repeat.
  *
  * @throws KilnError as `takeDatabaseSlot` does.
  */
@@ -177,7 +177,16 @@ export async function takeDatabaseSlotLate(
   taker: DatabaseSlotTaker,
 ): Promise<boolean> {
   return queries.transaction().execute(async (transaction) => {
-    await sql`select from analysis_jobs where id = ${lease.jobId} for update`.execute(transaction)
+    const { rows: taken } = await sql<{ isTaken: boolean }>`
+      select lease_token = ${lease.leaseToken}
+        and holds_slot
+        and database_use is not distinct from ${taker.use} as is_taken
+      from analysis_jobs
+      where id = ${lease.jobId}
+      for update
+    `.execute(transaction)
+    // By a try whose reply was lost: it would wait for itself.
+    if (taken[0]?.isTaken) return true
     await sql`select kiln_lock_slots()`.execute(transaction)
     await takeDatabaseSlot(transaction, taker)
     const { rows } = await sql`

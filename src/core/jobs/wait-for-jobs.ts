@@ -3,15 +3,15 @@ import { KilnError } from '../errors/index.ts'
 import { delay } from '../os/index.ts'
 import { getJob, getJobSummaries } from './get-job.ts'
 import { type Job, type JobSummary, finalStatuses } from './job.ts'
+import { Patience, type PatienceOptions } from './patience.ts'
 import { sweepInPassing } from './sweep-lost-executors.ts'
 
 /** How often the rows are looked at; no notification tells of an end. */
 const lookEveryMs = 250
 
-export interface WaitOptions {
+export interface WaitOptions extends PatienceOptions {
   /** Return when the first has ended. */
   readonly any?: boolean
-  readonly timeoutMs?: number
 }
 
 type WaitContext = Pick<Context, 'database' | 'log' | 'signal' | 'clock'>
@@ -19,7 +19,8 @@ type WaitContext = Pick<Context, 'database' | 'log' | 'signal' | 'clock'>
 /**
  * Waits until all jobs have ended and returns them in the order given; with `any` until one has,
  * and returns the one that ended first. Dead executors are looked for meanwhile, so that a job
- * whose executor died does not keep the caller waiting for ever.
+ * whose executor died does not keep the caller waiting for ever. A database that is away is waited
+ * for, as long as the timeout lasts or for a minute.
  *
  * @throws KilnError USAGE for text that is no id, JOB_NOT_FOUND, WAIT_TIMEOUT; the signal's reason
  *   when it is aborted.
@@ -27,13 +28,17 @@ type WaitContext = Pick<Context, 'database' | 'log' | 'signal' | 'clock'>
 export async function waitForJobs(
   context: WaitContext,
   ids: readonly string[],
-  { any = false, timeoutMs }: WaitOptions = {},
+  { any = false, ...options }: WaitOptions = {},
 ): Promise<readonly JobSummary[]> {
+  const { timeoutMs } = options
   const startedAt = context.clock.monotonic()
+  const patience = new Patience(context, options)
   for (;;) {
-    await sweepInPassing(context)
-    // One statement a look, however many jobs they are.
-    const jobs = await getJobSummaries(context, ids)
+    const jobs = await patience.look(async () => {
+      await sweepInPassing(context)
+      // One statement a look, however many jobs they are.
+      return getJobSummaries(context, ids)
+    })
     const ended = jobs.filter((job) => finalStatuses.includes(job.status))
     if (any && ended.length > 0) return ended.sort(byEnd).slice(0, 1)
     if (ended.length === jobs.length) return jobs
@@ -48,10 +53,10 @@ export async function waitForJobs(
 export async function waitForJob(
   context: WaitContext,
   jobId: string,
-  options: Pick<WaitOptions, 'timeoutMs'> = {},
+  options: PatienceOptions = {},
 ): Promise<Job> {
   await waitForJobs(context, [jobId], options)
-  return getJob(context, jobId)
+  return new Patience(context, options).look(() => getJob(context, jobId))
 }
 
 const byEnd = (a: JobSummary, b: JobSummary): number =>

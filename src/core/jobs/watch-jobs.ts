@@ -1,7 +1,9 @@
 import type { Context } from '../context.ts'
 import { delay } from '../os/index.ts'
 import { type JobSummary, finalStatuses } from './job.ts'
+import { jobJson } from './job-json.ts'
 import { type JobFilter, listJobs } from './list-jobs.ts'
+import { Patience, type PatienceOptions } from './patience.ts'
 import { selectJobSummaries } from './select-jobs.ts'
 import { sweepInPassing } from './sweep-lost-executors.ts'
 
@@ -19,31 +21,44 @@ export interface JobChanges {
 /**
  * Looks at a list of jobs again and again, and gives each look; ends only by the signal. A job that
  * was seen unfinished is followed to its end even when the list no longer has it, so that who
- * watches the running ones learns how they ended.
+ * watches the running ones learns how they ended. A database that is away is waited for, a minute
+ * unless told.
  */
 export async function* watchJobs(
-  context: Pick<Context, 'database' | 'log' | 'signal'>,
+  context: Pick<Context, 'database' | 'log' | 'signal' | 'clock'>,
   filter: JobFilter,
   intervalMs: number,
+  options: PatienceOptions = {},
 ): AsyncGenerator<JobChanges> {
   let seen = new Map<string, string>()
   let unfinished: readonly string[] = []
+  const patience = new Patience(context, options)
   for (;;) {
-    await sweepInPassing(context)
-    const { jobs } = await listJobs(context, filter)
-    const listed = new Set(jobs.map((job) => job.id))
-    const gone = await readJobs(
-      context,
-      unfinished.filter((id) => !listed.has(id)),
-    )
-    const all = [...jobs, ...gone]
-    const states = new Map(all.map((job) => [job.id, JSON.stringify(job)]))
+    const followed = unfinished
+    const { jobs, all } = await patience.look(() => readLook(context, filter, followed))
+    // What is shown: a lease or a place in the queue comes and goes, and who watches sees neither.
+    const states = new Map(all.map((job) => [job.id, JSON.stringify(jobJson(job))]))
     const changed = all.filter((job) => seen.get(job.id) !== states.get(job.id))
     yield { jobs, changed: changed.sort(byCreation) }
     seen = states
     unfinished = all.filter((job) => !finalStatuses.includes(job.status)).map((job) => job.id)
     await delay(intervalMs, context.signal)
   }
+}
+
+async function readLook(
+  context: Pick<Context, 'database' | 'log'>,
+  filter: JobFilter,
+  unfinished: readonly string[],
+): Promise<{ readonly jobs: readonly JobSummary[]; readonly all: readonly JobSummary[] }> {
+  await sweepInPassing(context)
+  const { jobs } = await listJobs(context, filter)
+  const listed = new Set(jobs.map((job) => job.id))
+  const gone = await readJobs(
+    context,
+    unfinished.filter((id) => !listed.has(id)),
+  )
+  return { jobs, all: [...jobs, ...gone] }
 }
 
 async function readJobs(

@@ -60,7 +60,7 @@ export async function withOpenDatabase<T>(
     walls: await wallsOfThisHost(context),
   })
   try {
-    return await work(await data.duckdb())
+    return await work(await data.duckdb(context.signal))
   } finally {
     await data.close()
   }

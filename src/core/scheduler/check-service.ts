@@ -12,6 +12,8 @@ export const stalledAfterMs = 30_000
 export interface ServiceState {
   /** Jobs may be running, but no new one is taken. */
   readonly isDraining: boolean
+  /** Jobs are to run here, and no executor is registered that could take them. */
+  readonly lacksExecutor: boolean
   /** The database refuses to let this service take jobs. */
   readonly isClaimFailing: boolean
   /** Since the slowest of the loops last went round. */
@@ -37,6 +39,7 @@ export async function checkService(
 
 function loopProblem(context: Pick<Context, 'settings'>, state: ServiceState): string | null {
   if (isStalled(context, state)) return 'a loop stands still'
+  if (state.lacksExecutor) return 'no executor is registered'
   return state.isClaimFailing ? 'jobs cannot be claimed' : null
 }
 

@@ -12,13 +12,10 @@ import { delay } from '../os/index.ts'
 const firstDelayMs = 200
 const maxDelayMs = 5000
 
-/** Before the first executor is there. */
-const idle: ExecutorActivity = {
-  runningJobs: 0,
-  isDraining: false,
-  isClaimFailing: false,
-  passAgeMs: 0,
-  beatAgeMs: 0,
+/** How what runs the jobs of a service does. */
+export interface RunnerActivity extends ExecutorActivity {
+  /** Not before one is registered, and not while a new one cannot be. */
+  readonly hasExecutor: boolean
 }
 
 /**
@@ -30,14 +27,25 @@ export class JobRunner {
   private readonly context: Context
   private readonly options: ExecutorOptions
   private executor: Executor | undefined
+  private lastTryAt: number
 
   constructor(context: Context, options: Omit<ExecutorOptions, 'kind'>) {
     this.context = context
     this.options = { ...options, kind: 'service' }
+    this.lastTryAt = context.clock.monotonic()
   }
 
-  get activity(): ExecutorActivity {
-    return this.executor?.activity ?? idle
+  get activity(): RunnerActivity {
+    if (this.executor) return { ...this.executor.activity, hasExecutor: true }
+    return {
+      hasExecutor: false,
+      runningJobs: 0,
+      isDraining: false,
+      isClaimFailing: false,
+      // A registration that hangs is a loop that stands still.
+      passAgeMs: this.context.clock.monotonic() - this.lastTryAt,
+      beatAgeMs: 0,
+    }
   }
 
   /** Registers an executor; jobs are claimed by `serve`. */
@@ -83,6 +91,7 @@ export class JobRunner {
   }
 
   private async startExecutor(): Promise<Executor> {
+    this.lastTryAt = this.context.clock.monotonic()
     const executor = new Executor(this.context, this.options)
     try {
       await executor.start()

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts'
 import { Listener, databaseError } from '../database/index.ts'
 import { WakeUp } from '../executor/index.ts'
 import { messageOf } from '../errors/index.ts'
-import { silentLogger } from '../log/index.ts'
+import type { Logger } from '../log/index.ts'
 import {
   fireDueSchedules,
   forgetOutdatedRuns,
@@ -43,15 +43,19 @@ export class ScheduleLoop implements ServicePart {
   /** After a batch that failed: schedules one by one, so that the bad one is found. */
   private batchSize = usualBatchSize
 
-  constructor(context: Context, tasks: Pick<TaskRunner, 'scheduleIds' | 'wake'>) {
+  /** @param listenerLog where it is said that notifications do not arrive */
+  constructor(
+    context: Context,
+    tasks: Pick<TaskRunner, 'scheduleIds' | 'wake'>,
+    listenerLog: Logger,
+  ) {
     this.context = context
     this.tasks = tasks
     this.lastPassAt = context.clock.monotonic()
     this.listener = new Listener({
       target: context.database.target,
       pool: context.database.pool,
-      // The executor's own listener says when notifications do not arrive; once is enough.
-      log: silentLogger,
+      log: listenerLog,
       applicationName: 'kiln schedules listener',
       channels: ['kiln_schedules'],
       onNotification: () => this.wakeUp.wake(),

@@ -1,10 +1,11 @@
 import { sealAudit } from '../audit/index.ts'
-import { type Settings, readServiceManager } from '../config/index.ts'
+import { type Settings, changedSettings, readServiceManager } from '../config/index.ts'
 import type { Context } from '../context.ts'
 import { databaseError, promptQueries } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
 import type { ServeCounts } from '../executor/index.ts'
 import type { HealthCheck, HttpServer } from '../http/index.ts'
+import { silentLogger } from '../log/index.ts'
 import { type Statistics, cached, foldCounters, readStatistics } from '../metrics/index.ts'
 import { TaskRunner } from '../tasks/index.ts'
 import { type ServiceState, checkService, isStalled } from './check-service.ts'
@@ -47,6 +48,8 @@ const checksAgeMs = 1000
  */
 export class Service {
   private readonly context: Context
+  /** With statements that fail as a lost connection when no answer comes for long. */
+  private readonly prompt: Context
   private readonly options: ServiceOptions
   private readonly runner: JobRunner | undefined
   private readonly rescue: RescueLoop
@@ -57,18 +60,19 @@ export class Service {
   private readonly notifier: SystemdNotifier
   private readonly readStatistics: () => Promise<Statistics>
   private readonly readChecks: () => Promise<readonly HealthCheck[]>
-  private apiToken: string | undefined
+  /** Those in force; of the context's some may have changed since. */
+  private settings: Settings
 
   constructor(context: Context, options: ServiceOptions) {
     const { clock, settings } = context
     this.context = context
     const queries = promptQueries(context.database, answerLimitMs)
-    const prompt = { ...context, database: { ...context.database, queries } }
+    this.prompt = { ...context, database: { ...context.database, queries } }
     this.options = options
-    this.apiToken = settings.apiToken
+    this.settings = settings
     if (options.concurrency > 0) {
       const { concurrency, programVersion, requireIsolation = false } = options
-      this.runner = new JobRunner(prompt, { concurrency, programVersion, requireIsolation })
+      this.runner = new JobRunner(this.prompt, { concurrency, programVersion, requireIsolation })
     }
     this.readStatistics = cached(clock, statisticsAgeMs, () => readStatistics(queries))
     this.readChecks = cached(clock, checksAgeMs, () => checkService(context, this.state))
@@ -76,7 +80,9 @@ export class Service {
     this.rescue = new RescueLoop(context)
     if (options.firesSchedules ?? true) {
       this.tasks = new TaskRunner(context)
-      this.schedules = new ScheduleLoop(context, this.tasks)
+      // An executor's own listener says when notifications do not arrive; once is enough.
+      const listenerLog = this.runner ? silentLogger : context.log
+      this.schedules = new ScheduleLoop(context, this.tasks, listenerLog)
     }
     this.statisticsLog = new Loop(settings.metricsIntervalMs, () => this.logStatistics())
     const fold = new Loop(foldEveryMs, async () => void (await foldCounters(queries)))
@@ -90,14 +96,23 @@ export class Service {
     ]
   }
 
-  /** Takes the settings that can change while the service runs; a mistake changes nothing. */
+  /**
+   * Takes the settings that can change while the service runs, and names those that cannot; a mistake
+   * changes nothing.
+   */
   reload(read: () => Settings): void {
     const { log } = this.context
     try {
-      const settings = read()
-      this.apiToken = settings.apiToken
-      this.statisticsLog.intervalMs = settings.metricsIntervalMs
-      log.info({ logLevel: settings.logLevel }, 'settings reloaded')
+      const fresh = read()
+      const { logLevel, apiToken, metricsIntervalMs } = fresh
+      const settings = { ...this.settings, logLevel, apiToken, metricsIntervalMs }
+      const changed = changedSettings(this.settings, settings)
+      const waiting = changedSettings(settings, fresh)
+      this.settings = settings
+      this.statisticsLog.intervalMs = metricsIntervalMs
+      if (changed.length > 0) log.info({ logLevel, changed }, 'settings reloaded')
+      else log.info({}, 'settings read again: none that a reload changes is different')
+      if (waiting.length > 0) log.warn({ waiting }, 'changed settings wait for a restart')
     } catch (error) {
       log.error({ error: messageOf(error) }, 'settings not reloaded: the old ones stay in force')
     }
@@ -165,11 +180,11 @@ export class Service {
   }
 
   private openHttp(listen: { readonly host: string; readonly port: number }): Promise<HttpServer> {
-    const { context, runner, options, readChecks } = this
+    const { prompt, runner, options, readChecks } = this
     return openHttp(listen, {
-      context,
+      context: prompt,
       programVersion: options.programVersion,
-      token: () => this.apiToken,
+      token: () => this.settings.apiToken,
       readChecks,
       readStatistics: this.readStatistics,
       slots: () => {
@@ -185,11 +200,17 @@ export class Service {
     const firingAgeMs = this.options.once ? 0 : (this.schedules?.passAgeMs ?? 0)
     const partsAgeMs = Math.max(this.rescue.passAgeMs, firingAgeMs)
     if (!this.runner) {
-      return { isDraining: isStopping, isClaimFailing: false, slowestLoopMs: partsAgeMs }
+      return {
+        isDraining: isStopping,
+        lacksExecutor: false,
+        isClaimFailing: false,
+        slowestLoopMs: partsAgeMs,
+      }
     }
-    const { isDraining, isClaimFailing, passAgeMs, beatAgeMs } = this.runner.activity
+    const { hasExecutor, isDraining, isClaimFailing, passAgeMs, beatAgeMs } = this.runner.activity
     return {
       isDraining: isDraining || isStopping,
+      lacksExecutor: !hasExecutor,
       isClaimFailing,
       // A stopping executor claims no more, but still beats.
       slowestLoopMs: Math.max(partsAgeMs, beatAgeMs, isStopping ? 0 : passAgeMs),

@@ -115,6 +115,20 @@ describe('cancelJobs', () => {
     expect(await statusOf(running)).toBe('running')
   })
 
+  it('spares a job that was chosen as stuck and was rescued meanwhile, or began anew', async () => {
+    const hourAgo = { started_at: new Date(Date.now() - 3_600_000).toISOString() }
+    const stuck = await add({ status: 'running', ...hourAgo })
+    const rescued = await add({ status: 'pending', ...hourAgo })
+    const anew = await add({ status: 'running', started_at: new Date().toISOString() })
+    const choice = { reason: 'stuck', onlyStuckForMs: 60_000 }
+    expect(await cancelJobs(test.context, [stuck, rescued, anew], choice)).toEqual([
+      { id: stuck, outcome: 'cancelled' },
+      { id: rescued, outcome: 'already_pending' },
+      { id: anew, outcome: 'already_running' },
+    ])
+    expect(await Promise.all([rescued, anew].map(statusOf))).toEqual(['pending', 'running'])
+  })
+
   it('cancels the unfinished children and their children with a job', async () => {
     const parent = await add({ status: 'running' })
     const child = await add({ status: 'running', parent_job_id: parent })

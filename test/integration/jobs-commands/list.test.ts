@@ -1,7 +1,12 @@
 import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { DB } from '../../../src/core/database/index.ts'
-import { type JobChanges, listJobs, watchJobs } from '../../../src/core/jobs/index.ts'
+import {
+  type JobChanges,
+  findUnfinishedJobs,
+  listJobs,
+  watchJobs,
+} from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { addLastingExecutor, insertAnalysis, insertJob } from '../../support/queue.ts'
 
@@ -22,8 +27,12 @@ const add = (columns: Readonly<Record<string, unknown>> = {}, analysis = analysi
 const page = (filter: Partial<Parameters<typeof listJobs>[1]>) =>
   listJobs(test.context, { limit: 100, ...filter })
 
-/** How Postgres reads the jobs for a page. */
-async function planOf(filter: Partial<Parameters<typeof listJobs>[1]>): Promise<string> {
+/** How Postgres reads the jobs for a page, or for something else. */
+async function planOf(
+  filter: Partial<Parameters<typeof listJobs>[1]>,
+  ask: (database: typeof test.context.database) => Promise<unknown> = (database) =>
+    listJobs({ database }, { limit: 50, ...filter }),
+): Promise<string> {
   const { database } = test.context
   const sent: { readonly sql: string; readonly parameters: readonly unknown[] }[] = []
   const queries = new Kysely<DB>({
@@ -31,7 +40,7 @@ async function planOf(filter: Partial<Parameters<typeof listJobs>[1]>): Promise<
     plugins: [new CamelCasePlugin()],
     log: ({ query }) => void sent.push(query),
   })
-  await listJobs({ database: { ...database, queries } }, { limit: 50, ...filter })
+  await ask({ ...database, queries })
   const [query] = sent
   const { rows } = await sql(`explain ${query?.sql}`, [...(query?.parameters ?? [])])
   return rows.map((row: Record<string, string>) => row['QUERY PLAN']).join('\n')
@@ -51,6 +60,7 @@ describe('listJobs', () => {
     await sql('analyze analysis_jobs, analysis_job_queue, analysis_leases')
     const ids = async (filter: Parameters<typeof page>[0]) =>
       (await page(filter)).jobs.map(({ id }) => id)
+    const readsFinished = /Seq Scan on analysis_jobs|kiln_analysis_jobs_created/
     const cases = [
       [{ statuses: ['running'] }, [running]],
       [{ longRunningMs: 60_000 }, [running]],
@@ -59,8 +69,11 @@ describe('listJobs', () => {
     ] as const
     for (const [filter, expected] of cases) {
       expect(await ids(filter)).toEqual(expected)
-      const plan = await planOf(filter)
-      expect(plan).not.toMatch(/Seq Scan on analysis_jobs|kiln_analysis_jobs_created/)
+      expect(await planOf(filter)).not.toMatch(readsFinished)
+    }
+    for (const filter of [{}, { status: 'pending' }, { stuckForMs: 60_000 }] as const) {
+      const plan = await planOf({}, ({ queries }) => findUnfinishedJobs(queries, filter))
+      expect(plan).not.toMatch(readsFinished)
     }
     expect(await ids({ statuses: ['running', 'completed'], limit: 2 })).toHaveLength(2)
   })
@@ -151,6 +164,9 @@ describe('watchJobs', () => {
     const changes = ({ changed }: JobChanges) => changed.map((job) => [job.id, job.status])
 
     expect(changes(await next())).toEqual([[running, 'running']])
+    expect(changes(await next())).toEqual([])
+    // What nobody is shown.
+    await sql('update analysis_jobs set lease_token = gen_random_uuid() where id = $1', [running])
     expect(changes(await next())).toEqual([])
     await sql('update analysis_jobs set progress = 0.5 where id = $1', [running])
     expect((await next()).changed).toMatchObject([{ id: running, progress: 0.5 }])

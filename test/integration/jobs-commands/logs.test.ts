@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { Context } from '../../../src/core/context.ts'
 import { type JobLogLine, followJobLogs, readAllJobLogs } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
+import { openLosingDatabase } from '../../support/losing-database.ts'
 import {
   addLastingExecutor,
   insertAnalysis,
@@ -35,10 +37,10 @@ function log(jobId: string, message: string, line: Partial<JobLogLine> = {}): Pr
 let lineNumber = 0
 
 /** Follows a job into a list that can be looked at meanwhile. */
-function follow(jobId: string, clock = test.context.clock) {
+function follow(jobId: string, changes: Partial<Context> = {}) {
   const messages: string[] = []
   const ended = (async () => {
-    for await (const lines of followJobLogs({ ...test.context, clock }, jobId)) {
+    for await (const lines of followJobLogs({ ...test.context, ...changes }, jobId)) {
       messages.push(...lines.map((line) => line.message))
     }
   })()
@@ -46,6 +48,21 @@ function follow(jobId: string, clock = test.context.clock) {
 }
 
 describe('followJobLogs', () => {
+  it('goes on while the database is away, and gives each line once', async () => {
+    const id = await running()
+    await log(id, 'stored')
+    await sql(`update analysis_jobs set status = 'completed' where id = $1`, [id])
+    const looks = [/from "?analysis_jobs"?/, /analysis_job_logs/]
+    const database = openLosingDatabase(test.database.connectionString, (text, lost) =>
+      looks.some((look) => look.test(text) && !lost.some((before) => look.test(before))),
+    )
+    onTestFinished(() => database.close())
+    const { messages, ended } = follow(id, { database })
+    await ended
+    expect(messages).toEqual(['stored'])
+    expect(database.lost).toHaveLength(2)
+  })
+
   it('gives stored lines, then new ones, and ends with the job', async () => {
     const id = await running()
     await log(id, 'stored')
@@ -64,7 +81,7 @@ describe('followJobLogs', () => {
     await sql(`update analysis_jobs set status = 'cancelled' where id = $1`, [id])
     let looks = 0
     const clock = { ...test.context.clock, monotonic: () => (looks += 1) }
-    const { messages, ended } = follow(id, clock)
+    const { messages, ended } = follow(id, { clock })
     // The first look at the clock notes the end, the next one comes when all lines were read.
     await waitUntil('the end was seen', () => looks >= 2)
     await log(id, 'late')
@@ -78,8 +95,7 @@ describe('followJobLogs', () => {
     await sql(`update analysis_jobs set status = 'cancelled' where id = $1`, [id])
     let now = 0
     const { messages, ended } = follow(id, {
-      ...test.context.clock,
-      monotonic: () => (now += 2000),
+      clock: { ...test.context.clock, monotonic: () => (now += 2000) },
     })
     await ended
     expect(messages).toEqual([])

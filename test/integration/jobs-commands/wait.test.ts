@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { waitForJob, waitForJobs } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
+import { openLosingDatabase } from '../../support/losing-database.ts'
 import { addExecutor, insertAnalysis, insertJob } from '../../support/queue.ts'
 
 let test: TestContext
@@ -72,6 +73,36 @@ describe('waitForJobs', () => {
         details: { jobs: [{ id: pending, status: 'pending' }] },
       },
     )
+  })
+
+  describe('while the database is away', () => {
+    const looks = /from "analysis_jobs"/
+    const open = (isLost: Parameters<typeof openLosingDatabase>[1]) => {
+      const database = openLosingDatabase(test.database.connectionString, isLost)
+      onTestFinished(() => database.close())
+      return database
+    }
+
+    it('goes on, and says so once', async () => {
+      const ended = await add({ status: 'completed' })
+      const database = open((text, lost) => looks.test(text) && lost.length < 2)
+      const said: string[] = []
+      const onAway = (message: string) => void said.push(message)
+      const jobs = await waitForJobs({ ...test.context, database }, [ended], { onAway })
+      expect(jobs).toHaveLength(1)
+      expect(database.lost).toHaveLength(2)
+      expect(said).toEqual([expect.stringContaining('the losing database is not reachable')])
+    })
+
+    it.each([
+      ['its time is over', { timeoutMs: 5000 }, 1500],
+      ['a minute is over', {}, 20_000],
+    ])('ends when %s', async (_when, options, stepMs) => {
+      const database = open((text) => looks.test(text))
+      const context = { ...test.context, database, clock: racingClock(stepMs) }
+      await expect(waitForJobs(context, [await add()], options)).rejects.toThrow('ECONNRESET')
+      expect(database.lost.length).toBeGreaterThan(1)
+    })
   })
 
   it('looks once even without time', async () => {

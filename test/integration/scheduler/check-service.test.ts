@@ -9,7 +9,12 @@ beforeAll(async () => {
 })
 afterAll(() => suite.close())
 
-const works = { isDraining: false, isClaimFailing: false, slowestLoopMs: 10 }
+const works = {
+  isDraining: false,
+  lacksExecutor: false,
+  isClaimFailing: false,
+  slowestLoopMs: 10,
+}
 
 async function problems(
   state = works,
@@ -36,6 +41,12 @@ test('finds a loop that stands still for longer than its own interval', async ()
   expect(await problems({ ...works, slowestLoopMs: limit })).toEqual({})
   expect(await problems({ ...works, slowestLoopMs: limit + 1 })).toEqual({
     loops: 'a loop stands still',
+  })
+})
+
+test('says that it has no executor', async () => {
+  expect(await problems({ ...works, lacksExecutor: true })).toEqual({
+    loops: 'no executor is registered',
   })
 })
 

@@ -20,7 +20,8 @@ afterEach(async () => {
 
 const pool = () => core.context.database.pool
 function start(): void {
-  const loop = new ScheduleLoop(core.context, { scheduleIds: [], wake: () => undefined })
+  const tasks = { scheduleIds: [], wake: () => undefined }
+  const loop = new ScheduleLoop(core.context, tasks, core.context.log)
   loops.push(loop)
   loop.start()
 }

@@ -58,7 +58,7 @@ async function startInstance(instance: Instance = {}): Promise<TaskRunner> {
     [{ name: 'probe', setting: 'aggregationSchedule', scope, run: work }],
   )
   await runner.declare()
-  const loop = new ScheduleLoop(core.context, runner)
+  const loop = new ScheduleLoop(core.context, runner, core.context.log)
   running.push(loop, runner)
   loop.start()
   runner.start()
