@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { KilnError } from '../../../src/core/errors/index.ts'
@@ -288,7 +288,7 @@ it('tells of result files that are gone, and of what cleanup has left too long',
     await putResult(test.context, await insertEnded(test.context, analysisId, 2), { days: 2 }),
   )
   await insertEnded(test.context, analysisId, 400)
-  await putFile(test.context.settings.dataDir, 'big.tmp', { bytes: 101 * 1024 ** 2 })
+  await putFile(test.context.settings.dataDir, 'big.tmp', { bytes: 101 * 1024 ** 2, days: 1 })
   const { of } = await doctor(['results'])
   expect(of('results.files')).toMatchObject({
     status: 'critical',
@@ -296,6 +296,20 @@ it('tells of result files that are gone, and of what cleanup has left too long',
   })
   expect(of('results.retention')).toMatchObject({ status: 'warning', mend: 'kiln cleanup' })
   expect(of('results.leftovers')?.status).toBe('warning')
+})
+
+it('makes no data folder of a folder that is none', async () => {
+  const dataDir = path.join(test.folder.path, 'of-others')
+  await mkdir(dataDir)
+  const context = { ...test.context, settings: { ...test.context.settings, dataDir } }
+  const { of } = await doctor(['results', 'duckdb.project-databases'], {
+    context,
+    settings: context.settings,
+  })
+  expect(of('results.files')?.status).toBe('skipped')
+  expect(of('results.leftovers')?.status).toBe('ok')
+  expect(of('duckdb.project-databases')?.status).toBe('skipped')
+  expect(await readdir(dataDir)).toEqual([])
 })
 
 it('tells how old the newest verified backup is', async () => {
