@@ -7,25 +7,25 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type JobCommands, openJobCommands } from '../support/job-commands.ts'
 
-/** Each command, and what it leaves in the log when it may. */
+/** Each command, what it leaves in the log when it may, and of which states that has a hash. */
 const lines = [
-  ['analysis create new.js --name new', 'analysis.create'],
-  ['analysis update known new.js', 'analysis.update'],
-  ['analysis restore known 1', 'analysis.restore'],
-  ['analysis disable known', 'analysis.disable'],
-  ['analysis enable known', 'analysis.enable'],
-  ['schedule set known --cron @hourly', 'schedule.set'],
-  ['schedule trigger known', 'schedule.trigger'],
-  ['schedule backfill known --from 2h', 'schedule.backfill'],
-  ['schedule disable known', 'schedule.disable'],
-  ['schedule enable known', 'schedule.enable'],
-  ['schedule delete known', 'schedule.delete'],
-  ['job retry FAILED', 'job.retry'],
-  ['job cancel PENDING', 'job.cancel'],
-  ['datasource add rows --type file --path rows.csv --project default', 'datasource.add'],
-  ['datasource remove rows --project default', 'datasource.remove'],
-  ['project set default --max-concurrent 2', 'project.set'],
-  ['analysis delete known --yes', 'analysis.delete'],
+  ['analysis create new.js --name new', 'analysis.create', 'after'],
+  ['analysis update known new.js', 'analysis.update', 'both'],
+  ['analysis restore known 1', 'analysis.restore', 'both'],
+  ['analysis disable known', 'analysis.disable', 'both'],
+  ['analysis enable known', 'analysis.enable', 'both'],
+  ['schedule set known --cron @hourly', 'schedule.set', 'after'],
+  ['schedule trigger known', 'schedule.trigger', 'both'],
+  ['schedule backfill known --from 2h', 'schedule.backfill', 'both'],
+  ['schedule disable known', 'schedule.disable', 'both'],
+  ['schedule enable known', 'schedule.enable', 'both'],
+  ['schedule delete known', 'schedule.delete', 'before'],
+  ['job retry FAILED', 'job.retry', 'both'],
+  ['job cancel PENDING', 'job.cancel', 'both'],
+  ['datasource add rows --type file --path rows.csv --project default', 'datasource.add', 'after'],
+  ['datasource remove rows --project default', 'datasource.remove', 'before'],
+  ['project set default --max-concurrent 2', 'project.set', 'both'],
+  ['analysis delete known --yes', 'analysis.delete', 'before'],
 ] as const
 
 const tables = [
@@ -63,7 +63,7 @@ const state = async () => {
   return (await jobs.sql(`select ${sums.join(', ')}`))[0]
 }
 
-it.each(lines)('kiln %s', async (line, action) => {
+it.each(lines)('kiln %s', async (line, action, states) => {
   const words = line.split(' ').map((word) => ids[word] ?? word)
   await jobs.sql(
     `create trigger refuse before insert on analysis_audit_log for each row execute function refuse()`,
@@ -91,5 +91,12 @@ it.each(lines)('kiln %s', async (line, action) => {
   const done = await jobs.run(words)
   expect(done.exitCode, done.stderr).toBe(0)
   expect(await state()).not.toEqual(before)
-  expect(await jobs.sql('select action from analysis_audit_log')).toEqual([{ action }])
+  expect(
+    await jobs.sql(
+      `select action,
+         case when before_hash is null then 'after' when after_hash is null then 'before'
+           else 'both' end as states
+       from analysis_audit_log`,
+    ),
+  ).toEqual([{ action, states }])
 })

@@ -48,10 +48,24 @@ it('filters by action, noun, target, actor and time', async () => {
 it('verifies, seals, and ends with 1 when a row is not what it was', async () => {
   const before = await jobs.run(['audit', 'verify', '--json'])
   expect(before.exitCode).toBe(0)
-  expect(JSON.parse(before.stdout)).toMatchObject({ status: 'ok', sealed: 0, unsealed: 4 })
+  expect(JSON.parse(before.stdout)).toMatchObject({
+    status: 'ok',
+    sealed: 0,
+    unsealed: 4,
+    last_hash: null,
+  })
   const sealed = await jobs.run(['audit', 'verify', '--seal', '--json'])
-  expect(JSON.parse(sealed.stdout)).toMatchObject({ sealed: 4, unsealed: 0 })
-  expect((await list('--limit', '1')).items[0]).toMatchObject({ sealed: true })
+  const end = JSON.parse(sealed.stdout) as Record<string, unknown>
+  const [last, one] = (await list('--limit', '2')).items
+  expect(end).toMatchObject({ sealed: 4, unsealed: 0, last_id: last?.id, last_hash: last?.hash })
+  expect(last).toMatchObject({ sealed: true, previous_hash: one?.hash })
+
+  const seal = `${String(end.last_id)}:${String(end.last_hash)}`
+  const expected = await jobs.run(['audit', 'verify', '--expect', seal])
+  expect(expected).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(seal) })
+  const other = `${String(end.last_id)}:${'0'.repeat(64)}`
+  const replaced = await jobs.run(['audit', 'verify', '--expect', other])
+  expect(replaced).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/replaced +row 4/) })
 
   await jobs.sql(`update analysis_audit_log set actor = 'mallory' where id = 2`)
   const broken = await jobs.run(['audit', 'verify'])
@@ -62,4 +76,11 @@ it('verifies, seals, and ends with 1 when a row is not what it was', async () =>
 
 it('refuses a cursor that no page gave', async () => {
   expect((await jobs.run(['audit', 'list', '--cursor', 'x'])).exitCode).toBe(64)
+})
+
+it('refuses to expect what is no seal', async () => {
+  expect(await jobs.run(['audit', 'verify', '--expect', '4'])).toMatchObject({
+    exitCode: 64,
+    stderr: expect.stringContaining('last_id and last_hash'),
+  })
 })

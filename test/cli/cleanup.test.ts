@@ -1,6 +1,13 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { daysAgo, insertEnded, putFile, putResult, resultName } from '../support/cleanup.ts'
+import {
+  daysAgo,
+  insertEnded,
+  putFile,
+  putResult,
+  resultName,
+  useFolder,
+} from '../support/cleanup.ts'
 import { type JobCommands, openJobCommands } from '../support/job-commands.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
@@ -96,6 +103,7 @@ describe('in the middle of it', () => {
     await kiln.exited
     const rest = await left()
     expect(rest).toBeGreaterThan(0)
+    await useFolder(jobs.core.context)
     // A file whose row went just before: nobody names it any more.
     await putFile(dataDir(), resultName(await ended(2)), { days: 2 })
     const next = await jobs.run(['cleanup', '--json'])

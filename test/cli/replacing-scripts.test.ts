@@ -71,7 +71,7 @@ it.runIf(hasPsql)('Clean up', async () => {
     await putResult(context, b, { days: 91 })
     await putResult(context, c, { days: 9 })
     for (const name of ['big.tmp', 'databases/p/big.tmp']) {
-      await putFile(context.settings.dataDir, name, { bytes: 101 * 1024 ** 2 })
+      await putFile(context.settings.dataDir, name, { bytes: 101 * 1024 ** 2, days: 1 })
     }
   })
   const [ours, theirs] = await states('select id, status from analysis_jobs order by id')

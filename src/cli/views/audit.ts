@@ -18,7 +18,9 @@ export const auditJson = (row: AuditRow): JsonObject => ({
   after_hash: row.afterHash,
   host: row.host,
   pid: row.pid,
-  sealed: row.isSealed,
+  sealed: row.hash !== null,
+  previous_hash: row.previousHash,
+  hash: row.hash,
 })
 
 export const auditColumns: readonly Column<JsonObject>[] = [
@@ -34,22 +36,26 @@ export const auditColumns: readonly Column<JsonObject>[] = [
 ]
 
 /** What `kiln audit verify` answers. */
-export function verdictOutput(verdict: AuditVerdict, newlySealed: number): RecordOutput {
-  const { findings } = verdict
+export function verdictOutput(verdict: AuditVerdict): RecordOutput {
+  const { findings, lastSealedId, lastHash } = verdict
   return {
     kind: 'record',
     record: {
       status: findings.length === 0 ? 'ok' : 'broken',
-      sealed: verdict.sealed + newlySealed,
-      unsealed: verdict.unsealed - newlySealed,
-      last_sealed_id: verdict.lastSealedId,
+      sealed: verdict.sealed,
+      unsealed: verdict.unsealed,
+      last_sealed_id: lastSealedId,
+      last_id: lastSealedId,
+      last_hash: lastHash,
       sealed_at: verdict.sealedAt,
       findings: findings.map(({ kind, id, message }) => ({ kind, id, message })),
     },
     fields: [
       ['status', findings.length === 0 ? 'ok' : 'broken'],
-      ['sealed', String(verdict.sealed + newlySealed)],
-      ['unsealed', String(verdict.unsealed - newlySealed)],
+      ['sealed', String(verdict.sealed)],
+      ['unsealed', String(verdict.unsealed)],
+      // As --expect takes it.
+      ['last seal', lastHash === null ? 'none' : `${lastSealedId}:${lastHash}`],
       ...findings.map(({ kind, message }): [string, string] => [kind, message]),
     ],
     name: findings.length === 0 ? 'ok' : 'broken',

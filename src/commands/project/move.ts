@@ -6,7 +6,7 @@ import { waitFlag } from '../../cli/flags/wait.ts'
 import type { Output } from '../../cli/output/output.ts'
 import { movedProjectRecord } from '../../cli/views/project-database.ts'
 import { getProject } from '../../core/jobs/index.ts'
-import { isDataFolder } from '../../core/os/index.ts'
+import { findDataFolder } from '../../core/os/index.ts'
 import { moveProject } from '../../core/projects/index.ts'
 
 export default class ProjectMove extends KilnCommand<typeof ProjectMove> {
@@ -44,7 +44,7 @@ With --without-file only the project's row changes: for a database that was brou
     const withoutFile = this.flags['without-file']
     const context = await this.context()
     const projectId = this.args.id
-    const isNew = !(await isDataFolder(home))
+    const isNew = !(await findDataFolder(home))
     if ((withoutFile || isNew) && !yes) {
       await getProject(context, projectId)
       const how = withoutFile ? 'without its database file' : `to ${home}, no data folder yet`

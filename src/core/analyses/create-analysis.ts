@@ -64,7 +64,7 @@ export async function createAnalysis(
       await requireDependencies(transaction, dependent, definition.dependencies)
       await completeVersion(transaction, analysis, {
         definition,
-        createdBy: operator.actor,
+        operator,
         changeDescription: input.changeDescription,
       })
       await recordAudit(transaction, operator, {

@@ -46,7 +46,14 @@ export { type Moment, isTimezone, resolveRelativeDate } from './relative-date.ts
 export { type ParameterProblem, resolveParameters } from './resolve-parameters.ts'
 export { type RestoreVersionInput, restoreVersion } from './restore-version.ts'
 export { storeDefinition } from './save-definition.ts'
-export { type ScriptFile, decodeScript, readScriptFile, scriptOf } from './script-file.ts'
+export { scheduleState } from './schedule-state.ts'
+export {
+  type ScriptFile,
+  auditState,
+  decodeScript,
+  readScriptFile,
+  scriptOf,
+} from './script-file.ts'
 export { type SetActiveOutcome, setAnalysesActive } from './set-active.ts'
 export {
   type UpdateAnalysisInput,

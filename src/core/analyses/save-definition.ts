@@ -1,4 +1,4 @@
-import type { Context } from '../context.ts'
+import type { Context, Operator } from '../context.ts'
 import type { Queries } from '../database/index.ts'
 import type { Analysis } from './analysis.ts'
 import type { AnalysisDefinition } from './definition.ts'
@@ -7,22 +7,23 @@ import { storeDeclaredSchedule } from './store-declared-schedule.ts'
 
 export interface VersionDetails {
   readonly definition: AnalysisDefinition
-  readonly createdBy: string
+  /** Who made the version. */
+  readonly operator: Operator
   readonly changeDescription: string | undefined
 }
 
 /** Completes the row of the newest version, which a trigger made with the script alone. */
 export async function completeVersion(
   transaction: Queries,
-  analysis: Pick<Analysis, 'id' | 'version' | 'projectId'>,
-  { definition, createdBy, changeDescription }: VersionDetails,
+  analysis: Pick<Analysis, 'id' | 'version' | 'projectId' | 'name'>,
+  { definition, operator, changeDescription }: VersionDetails,
 ): Promise<void> {
   await transaction
     .updateTable('analysisVersions')
     .set({
       definition: JSON.stringify(definition),
       definitionError: null,
-      createdBy,
+      createdBy: operator.actor,
       changeDescription: changeDescription ?? null,
     })
     .where('analysisId', '=', analysis.id)
@@ -33,7 +34,7 @@ export async function completeVersion(
     { analysisId: analysis.id, projectId: analysis.projectId },
     definition.dependencies,
   )
-  await storeDeclaredSchedule(transaction, analysis, definition)
+  await storeDeclaredSchedule(transaction, operator, analysis, definition)
 }
 
 /**
@@ -60,7 +61,7 @@ export async function storeDefinition(
     // The rows tell what the newest version needs; the lock keeps a new version from coming between.
     const analysis = await transaction
       .selectFrom('analyses')
-      .select(['version', 'projectId'])
+      .select(['id', 'version', 'projectId', 'name'])
       .where('id', '=', analysisId)
       .forUpdate()
       .executeTakeFirst()
@@ -70,6 +71,6 @@ export async function storeDefinition(
       { analysisId, projectId: analysis.projectId },
       definition.dependencies,
     )
-    await storeDeclaredSchedule(transaction, { id: analysisId, version: versionNumber }, definition)
+    await storeDeclaredSchedule(transaction, undefined, analysis, definition)
   })
 }

@@ -3,6 +3,7 @@ import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
 import type { Analysis, AnalysisReference } from './analysis.ts'
 import { getAnalysis } from './get-analysis.ts'
+import { auditState } from './script-file.ts'
 import { analysisColumns } from './select-analyses.ts'
 
 /** What became of one analysis that was named, or the reason why nothing did. */
@@ -40,21 +41,23 @@ async function setActive(
 ): Promise<{ readonly analysis: Analysis; readonly hasChanged: boolean }> {
   const found = await getAnalysis(context, reference)
   return context.database.queries.transaction().execute(async (transaction) => {
-    const analysis = (await transaction
+    const changed = (await transaction
       .updateTable('analyses')
       .set({ isActive })
       .where('id', '=', found.id)
       .where('isActive', '<>', isActive)
       .returning(analysisColumns)
-      .executeTakeFirst()) as Analysis | undefined
-    if (!analysis) return { analysis: { ...found, isActive }, hasChanged: false }
+      .returning('scriptContent')
+      .executeTakeFirst()) as (Analysis & { readonly scriptContent: string }) | undefined
+    if (!changed) return { analysis: { ...found, isActive }, hasChanged: false }
+    const { scriptContent, ...analysis } = changed
     await recordAudit(transaction, context.operator, {
       action: isActive ? 'analysis.enable' : 'analysis.disable',
       targetType: 'analysis',
       targetId: analysis.id,
       targetName: `${analysis.projectId}/${analysis.name}`,
-      before: { isActive: !isActive },
-      after: { isActive },
+      before: auditState({ ...analysis, isActive: !isActive }, scriptContent),
+      after: auditState(analysis, scriptContent),
     })
     return { analysis, hasChanged: true }
   })

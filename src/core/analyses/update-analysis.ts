@@ -71,7 +71,7 @@ export async function updateAnalysis(
       await requireDependencies(transaction, dependent, definition.dependencies)
       await completeVersion(transaction, analysis, {
         definition,
-        createdBy: operator.actor,
+        operator,
         changeDescription: input.changeDescription,
       })
     }

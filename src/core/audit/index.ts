@@ -6,4 +6,10 @@
 export { type AuditFilter, type AuditRow, listAudit } from './list-audit.ts'
 export { type AuditEntry, recordAudit, recordAudits } from './record-audit.ts'
 export { sealAudit } from './seal-audit.ts'
-export { type AuditFinding, type AuditVerdict, verifyAudit } from './verify-audit.ts'
+export {
+  type AuditFinding,
+  type AuditVerdict,
+  type KnownSeal,
+  sealVerified,
+  verifyAudit,
+} from './verify-audit.ts'

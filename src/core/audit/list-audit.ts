@@ -16,7 +16,9 @@ export interface AuditRow {
   readonly afterHash: string | null
   readonly host: string | null
   readonly pid: number | null
-  readonly isSealed: boolean
+  /** Of the row before it in the chain, and its own; null until it is sealed. */
+  readonly previousHash: string | null
+  readonly hash: string | null
 }
 
 export interface AuditFilter {
@@ -58,8 +60,9 @@ export async function listAudit(
       'afterHash',
       'host',
       'pid',
+      'previousHash',
+      'hash',
     ])
-    .select(({ eb }) => eb('hash', 'is not', null).as('isSealed'))
     .orderBy('id', 'desc')
     .limit(limit + 1)
   if (cursor !== undefined) query = query.where('id', '<', readCursor(cursor))

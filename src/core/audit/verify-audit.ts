@@ -1,15 +1,22 @@
 import { sql } from 'kysely'
 import type { Queries } from '../database/index.ts'
 import { contentOfRow, hashOf, noHash } from './chain.ts'
+import { sealAudit } from './seal-audit.ts'
+
+/** A row as it was sealed once, kept where nobody who writes to the database can change it. */
+export interface KnownSeal {
+  readonly id: number
+  readonly hash: string
+}
 
 export interface AuditFinding {
   /**
    * `changed`: the row is not what was sealed; `missing`: rows between this one and the one before it
    * are gone; `unsealed`: it stands among sealed rows without a seal; `cut_off`: rows are gone from the
-   * end of the chain.
+   * end of the chain; `replaced`: it is not the chain that went through the seal that is known.
    */
-  readonly kind: 'changed' | 'missing' | 'unsealed' | 'cut_off'
-  /** The row it was found at; of `cut_off` the last one that was sealed. */
+  readonly kind: 'changed' | 'missing' | 'unsealed' | 'cut_off' | 'replaced'
+  /** The row it was found at; of `cut_off` the last one that was sealed, of `replaced` the known one. */
   readonly id: number
   readonly message: string
 }
@@ -19,6 +26,8 @@ export interface AuditVerdict {
   /** Written since the last seal: nothing is known of them. */
   readonly unsealed: number
   readonly lastSealedId: number | null
+  /** Whoever keeps it can tell the chain from one that was computed anew: see `KnownSeal`. */
+  readonly lastHash: string | null
   readonly sealedAt: string | null
   /** At most `mostFindings`. */
   readonly findings: readonly AuditFinding[]
@@ -38,8 +47,11 @@ interface SealedRow {
   readonly hash: string | null
 }
 
-/** Recomputes the chain, row by row, in one snapshot; changes nothing. */
-export function verifyAudit(queries: Queries): Promise<AuditVerdict> {
+/**
+ * Recomputes the chain, row by row, in one snapshot; changes nothing. A chain that was emptied, or
+ * computed anew as a whole, is in order by itself: it is found by a seal that was kept elsewhere.
+ */
+export function verifyAudit(queries: Queries, known?: KnownSeal): Promise<AuditVerdict> {
   return queries
     .transaction()
     .setIsolationLevel('repeatable read')
@@ -53,14 +65,49 @@ export function verifyAudit(queries: Queries): Promise<AuditVerdict> {
       const findings = [...chain.findings]
       const cutOff = cutOffOf(head, chain)
       if (cutOff) findings.push(cutOff)
+      const replaced = known && (await replacedOf(transaction, known))
+      if (replaced) findings.push(replaced)
       return {
         sealed: chain.sealed,
         unsealed: rows[0]?.count ?? 0,
-        lastSealedId: head?.lastId ?? null,
-        sealedAt: head?.sealedAt ?? null,
+        ...endOf(head),
         findings,
       }
     })
+}
+
+/** Seals what is not, unless something was found: the verdict as it is then. */
+export async function sealVerified(queries: Queries, verdict: AuditVerdict): Promise<AuditVerdict> {
+  if (verdict.findings.length > 0) return verdict
+  const count = await sealAudit(queries)
+  if (count === 0) return verdict
+  return {
+    ...verdict,
+    sealed: verdict.sealed + count,
+    unsealed: verdict.unsealed - count,
+    ...endOf(await readHead(queries)),
+  }
+}
+
+const endOf = (head: Head | undefined) => ({
+  lastSealedId: head?.lastId ?? null,
+  lastHash: head?.lastHash ?? null,
+  sealedAt: head?.sealedAt ?? null,
+})
+
+/** That the rows up to it are those of then follows from the chain, which has been walked. */
+async function replacedOf(
+  transaction: Queries,
+  { id, hash }: KnownSeal,
+): Promise<AuditFinding | undefined> {
+  const { rows } = await sql<{ hash: string | null }>`
+    select hash from analysis_audit_log where id = ${id}
+  `.execute(transaction)
+  if (rows[0]?.hash === hash) return undefined
+  const message = rows[0]
+    ? `row ${id} has another seal than was expected: the chain was computed anew`
+    : `row ${id} was expected to be sealed, and is not there`
+  return { kind: 'replaced', id, message }
 }
 
 /** The end has nobody after it who knows of it, but for the head. */

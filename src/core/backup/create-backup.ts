@@ -73,9 +73,9 @@ export async function createBackup(
         finishedAt: new Date(context.clock.now()).toISOString(),
         encryption: secret?.encryption ?? null,
       })
-      await publishSet(repository, lock, folder, manifest, key)
+      const written = await publishSet(repository, lock, folder, manifest, key)
       const warnings: string[] = []
-      await recordBackup(context, repository, manifest, 'backup.create').catch(
+      await recordBackup(context, repository, written, 'backup.create').catch(
         (error: unknown) => void warnings.push(`analysis_backups: ${messageOf(error)}`),
       )
       return {

@@ -61,7 +61,8 @@ export async function importBackup(
     const meter = new PhaseMeter('import', null, input.onProgress)
     const { id, names } = await unpackSet(input.file, temporary, signal, meter.addBytes)
     const folder = path.join(temporary, id)
-    const { manifest } = await readManifest(folder)
+    const read = await readManifest(folder)
+    const { manifest } = read
     await requireSound(folder, manifest, names, signal)
     const target = setFolderOf(repository.path, id)
     if (await fileExists(target)) {
@@ -73,7 +74,7 @@ export async function importBackup(
     await lock.confirm()
     await moveIntoPlace(repository, folder, id)
     const warnings: string[] = []
-    await recordBackup(context, repository, manifest, 'backup.import').catch(
+    await recordBackup(context, repository, read, 'backup.import').catch(
       (error: unknown) => void warnings.push(`analysis_backups: ${messageOf(error)}`),
     )
     return { id, path: target, manifest, warnings }

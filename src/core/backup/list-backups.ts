@@ -12,6 +12,8 @@ export type ListedBackup =
       readonly id: string
       readonly status: Manifest['status']
       readonly manifest: Manifest
+      /** SHA-256 of the manifest's text. */
+      readonly digest: string
       readonly verification: Verification | undefined
     }
   | {
@@ -50,7 +52,7 @@ async function describe(repository: Repository, id: string): Promise<ListedBacku
   try {
     const { manifest, digest } = await readManifest(folder)
     const verification = await readVerification(folder, digest)
-    return { id, status: manifest.status, manifest, verification }
+    return { id, status: manifest.status, manifest, digest, verification }
   } catch (error) {
     if (isKilnError(error, 'BACKUP_NOT_FOUND')) return undefined
     if (isKilnError(error, 'BACKUP_FORMAT_NEWER')) {

@@ -56,7 +56,9 @@ export async function pruneBackups(
   const context = { ...given, database: promptDatabase(database, answerMs) }
   const repository = await openRepository(input.repository)
   const rules = hasRule(input.rules) ? input.rules : defaultRetention
-  if (input.isDryRun) return outcome(await decide(context, repository, rules), rules, [])
+  if (input.isDryRun) {
+    return outcome(decide(context, await listBackups(repository), rules), rules, [])
+  }
   const lock = await lockRepository(repository, {
     purpose: 'kiln backup prune',
     waitMs: input.waitMs ?? 0,
@@ -66,14 +68,16 @@ export async function pruneBackups(
   })
   try {
     await removeUnfinishedSets(repository)
-    const sets = await decide(context, repository, rules)
+    const listed = await listBackups(repository)
+    const digests = new Map(listed.map((set) => [set.id, 'digest' in set ? set.digest : undefined]))
+    const sets = decide(context, listed, rules)
     const warnings: string[] = []
     for (const { id, isKept, reasons } of sets) {
       if (isKept) continue
       context.signal.throwIfAborted()
       await lock.confirm()
       await removeSet(repository, id)
-      await forget(context, id, reasons).catch(
+      await forget(context, id, digests.get(id), reasons).catch(
         (error: unknown) => void warnings.push(`analysis_backups: ${messageOf(error)}`),
       )
     }
@@ -95,12 +99,11 @@ async function removeSet(repository: Repository, id: string): Promise<void> {
   await syncFolder(setsFolderOf(repository.path))
 }
 
-async function decide(
+function decide(
   { clock }: Pick<Context, 'clock'>,
-  repository: Repository,
+  listed: readonly ListedBackup[],
   rules: RetentionRules,
-): Promise<readonly PrunedBackup[]> {
-  const listed = await listBackups(repository)
+): readonly PrunedBackup[] {
   const readable = listed.flatMap((set) => ('manifest' in set ? [set] : []))
   const decisions = decideRetention(
     readable.map(({ id, manifest, verification }) => ({
@@ -130,6 +133,7 @@ async function decide(
 async function forget(
   { database, operator }: Pick<Context, 'database' | 'operator'>,
   id: string,
+  digest: string | undefined,
   reasons: readonly string[],
 ): Promise<void> {
   await database.queries.transaction().execute(async (transaction) => {
@@ -138,6 +142,7 @@ async function forget(
       action: 'backup.prune',
       targetType: 'backup',
       targetId: id,
+      before: digest === undefined ? undefined : { manifest: digest },
       details: { reasons },
     })
   })

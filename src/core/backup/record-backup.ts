@@ -1,5 +1,6 @@
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
+import type { ManifestFile } from './manifest-file.ts'
 import type { Manifest } from './manifest.ts'
 import type { Repository } from './repository.ts'
 
@@ -9,7 +10,7 @@ type RecordContext = Pick<Context, 'database' | 'operator'>
 export async function recordBackup(
   { database, operator }: RecordContext,
   repository: Repository,
-  manifest: Manifest,
+  { manifest, digest }: Pick<ManifestFile, 'manifest' | 'digest'>,
   action: 'backup.create' | 'backup.import',
 ): Promise<void> {
   const row = {
@@ -37,6 +38,7 @@ export async function recordBackup(
       action,
       targetType: 'backup',
       targetId: manifest.id,
+      after: { manifest: digest },
       details: { repository: repository.path, status: manifest.status },
     })
   })

@@ -4,6 +4,12 @@ import { orphanAgeMs } from './clean-orphans.ts'
 import type { FileWork } from './file-kinds.ts'
 
 const bigTemporaryBytes = 100 * 1024 ** 2
+/**
+ * Whether a process of another account or container has a file open cannot be seen from here, but what
+ * one writes to is young. Twice the time that a job has by default, so that one that wrote at its
+ * beginning and works on keeps its file, too.
+ */
+const bigTemporaryAgeMs = 3_600_000
 
 /** Of other programs, of DuckDB while it writes, and of running jobs: nothing of ours to clean. */
 const foreign = ['postgres', 'databases', 'jobs']
@@ -12,10 +18,12 @@ const foreign = ['postgres', 'databases', 'jobs']
 const halfWritten = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 
 /**
- * `*.tmp` files over 100 MB that no process has open, and smaller ones that a dead process of ours
- * left half written a day ago.
+ * `*.tmp` files over 100 MB that no process has open and none has written to for an hour, and smaller
+ * ones that a dead process of ours left half written a day ago. Other programs call their files so too:
+ * in a folder that is not known to be ours they are left alone.
  */
 export async function cleanTemporaries(work: FileWork): Promise<void> {
+  if (!work.standing.isKnown) return
   const found: { file: string; isBig: boolean }[] = []
   await collect(work, work.files.folder.path, found, 0)
   const big = found.filter(({ isBig }) => isBig).map(({ file }) => file)
@@ -43,7 +51,7 @@ async function collect(
     } else if (name.endsWith('.tmp')) {
       const seen = await work.files.look(file)
       if (!seen) continue
-      const isBig = seen.size > bigTemporaryBytes
+      const isBig = seen.size > bigTemporaryBytes && seen.ageMs > bigTemporaryAgeMs
       if (isBig || (halfWritten.test(name) && seen.ageMs > orphanAgeMs)) found.push({ file, isBig })
     }
   }

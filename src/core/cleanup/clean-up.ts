@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { databaseError } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
-import { type DataFolder, fileExists, openDataFolder } from '../os/index.ts'
+import { type DataFolder, fileExists, findDataFolder } from '../os/index.ts'
 import { cleanFiles } from './clean-files.ts'
 import { cleanRows } from './clean-rows.ts'
 import { releaseLocks, takeLocks } from './cleanup-locks.ts'
@@ -38,8 +38,8 @@ export async function cleanUp(
   input: CleanupInput = {},
 ): Promise<CleanupReport> {
   const startedAt = context.clock.monotonic()
-  const problems = new Problems()
-  const run = new CleanupRun(context, input, await ownFolder(context, problems), problems)
+  const trouble = { problems: new Problems(), notes: new Set<string>() }
+  const run = new CleanupRun(context, input, await ownFolder(context, trouble), trouble)
   const report = await run.work().catch((error: unknown) => {
     // A signal ends it by the error that it carries, everything else is the database's.
     context.signal.throwIfAborted()
@@ -48,17 +48,31 @@ export async function cleanUp(
   return { ...report, durationMs: Math.round(context.clock.monotonic() - startedAt) }
 }
 
-/** Not created for the sake of being cleaned; and rows can go though it cannot be used. */
+interface Trouble {
+  readonly problems: Problems
+  readonly notes: Set<string>
+}
+
+const neverUsed =
+  'this database has never used this data folder: files in it that are not known to be ours stay'
+
+/**
+ * Never made for the sake of being cleaned: with a wrong ANALYSIS_DATA_DIR it is a folder of somebody
+ * else's. Rows can go though it cannot be used.
+ */
 async function ownFolder(
   { settings }: CleanupContext,
-  problems: Problems,
+  { problems, notes }: Trouble,
 ): Promise<DataFolder | undefined> {
   const { dataDir } = settings
-  if (!(await fileExists(dataDir))) return undefined
-  return openDataFolder(dataDir).catch((error: unknown) => {
+  try {
+    const folder = await findDataFolder(dataDir)
+    if (!folder && (await fileExists(dataDir))) notes.add(neverUsed)
+    return folder
+  } catch (error) {
     problems.add(messageOf(error))
     return undefined
-  })
+  }
 }
 
 class CleanupRun {
@@ -66,16 +80,17 @@ class CleanupRun {
   private readonly input: CleanupInput
   private readonly folder: DataFolder | undefined
   private readonly problems: Problems
-  private readonly notes = new Set<string>()
+  private readonly notes: Set<string>
   private readonly isOver: () => boolean
 
   constructor(
     context: CleanupContext,
     input: CleanupInput,
     folder: DataFolder | undefined,
-    problems: Problems,
+    { problems, notes }: Trouble,
   ) {
     this.problems = problems
+    this.notes = notes
     this.context = context
     this.input = input
     this.folder = folder
@@ -120,7 +135,9 @@ class CleanupRun {
   }
 
   private rows(session: Session, kind: (typeof rowKinds)[number]): Promise<CleanupItem> {
-    const own = this.ownFiles()
+    const { problems } = this
+    const dryRun = this.input.dryRun ?? false
+    const own = this.folder && new OwnFiles(this.folder, { dryRun, problems })
     return cleanRows(
       {
         context: this.context,
@@ -128,7 +145,7 @@ class CleanupRun {
         input: this.input,
         retention: retentionOf(this.context.settings, this.input),
         isOver: this.isOver,
-        problems: this.problems,
+        problems,
         note: (text) => void this.notes.add(text),
         removeFiles: async (files) => own?.removeResults(files) ?? { files: 0, bytes: 0 },
       },
@@ -143,16 +160,13 @@ class CleanupRun {
   ): Promise<CleanupItem> {
     const before = this.problems.count
     const standing = await folderStanding(session, folder.id)
-    if (!standing.isKnown) {
-      this.notes.add(
-        'this database has never used this data folder: files of jobs it does not know stay',
-      )
-    }
+    if (!standing.isKnown) this.notes.add(neverUsed)
     const item = await cleanFiles(
       {
         context: this.context,
         session,
-        files: this.ownFiles() as OwnFiles,
+        folder,
+        problems: this.problems,
         standing,
         dryRun: this.input.dryRun ?? false,
         isOver: this.isOver,
@@ -163,16 +177,6 @@ class CleanupRun {
     return item.state === 'done' && this.problems.count > before
       ? { ...item, state: 'blocked' }
       : item
-  }
-
-  private ownFiles(): OwnFiles | undefined {
-    return (
-      this.folder &&
-      new OwnFiles(this.folder, {
-        dryRun: this.input.dryRun ?? false,
-        problems: this.problems,
-      })
-    )
   }
 
   private left(kind: CleanupItem['kind'], state: CleanupItem['state'] = 'elsewhere'): CleanupItem {

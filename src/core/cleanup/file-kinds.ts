@@ -32,7 +32,7 @@ export const fileKinds: readonly FileKind[] = [
   },
   {
     kind: 'tmp',
-    rule: '*.tmp files over 100 MB that nobody has open, and half-written ones older than 24 h',
+    rule: '*.tmp files over 100 MB, older than 1 h, that nobody has open; half-written ones after 24 h',
     clean: cleanTemporaries,
   },
   {

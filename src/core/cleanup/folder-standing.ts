@@ -7,7 +7,7 @@ const keptAfterRestoreDays = 7
 /** What the database knows of this data folder. */
 export interface FolderStanding {
   /**
-   * False when no executor, result or project database of this database was ever in the folder: with
+   * False when no executor, task, result or project database of this database was ever in the folder: with
    * a wrong DATABASE_URL every file there would look like an orphan.
    */
   readonly isKnown: boolean
@@ -19,7 +19,8 @@ export async function folderStanding(session: Queries, folderId: string): Promis
     select
       exists (select from analysis_executors where data_folder_id = ${folderId}::uuid)
         or exists (select from analysis_result_storage where data_folder_id = ${folderId}::uuid)
-        or exists (select from projects where home_folder = ${folderId}) as is_known,
+        or exists (select from projects where home_folder = ${folderId})
+        or exists (select from analysis_tasks where data_folder_id = ${folderId}) as is_known,
       exists (
         select
         from analysis_audit_log

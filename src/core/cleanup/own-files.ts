@@ -11,16 +11,22 @@ export interface Removed {
   readonly bytes: number
 }
 
+export interface OwnFilesOptions {
+  readonly dryRun: boolean
+  readonly problems: Problems
+  /** Awaited once, before the first file goes; with its error none goes. */
+  readonly beforeFirst?: () => Promise<void>
+}
+
 /** The files of the own data folder, as far as cleanup touches them. */
 export class OwnFiles {
   readonly folder: DataFolder
-  private readonly dryRun: boolean
-  private readonly problems: Problems
+  private readonly options: OwnFilesOptions
+  private isFirst = true
 
-  constructor(folder: DataFolder, options: { dryRun: boolean; problems: Problems }) {
+  constructor(folder: DataFolder, options: OwnFilesOptions) {
     this.folder = folder
-    this.dryRun = options.dryRun
-    this.problems = options.problems
+    this.options = options
   }
 
   /** Deletes results whose rows are gone. Those of other data folders are left to the cleanup there. */
@@ -41,27 +47,21 @@ export class OwnFiles {
    * Deletes a file, never through a link; returns its size, undefined when it was not there or has to
    * stay, which is a problem. In a dry run it only looks.
    */
-  async remove(file: string): Promise<number | undefined> {
-    try {
-      const { size } = await lstat(file)
-      if (!this.dryRun) await rm(file)
-      return size
-    } catch (error) {
-      if (errorCodeOf(error) !== 'ENOENT') this.problems.add(`${file}: ${messageOf(error)}`)
-      return undefined
-    }
+  remove(file: string): Promise<number | undefined> {
+    return this.take(
+      file,
+      async () => (await lstat(file)).size,
+      () => rm(file),
+    )
   }
 
   /** The same for a folder with all that is in it. */
-  async removeFolder(folder: string): Promise<Removed | undefined> {
-    try {
-      const removed = await sizeOf(folder)
-      if (!this.dryRun) await rm(folder, { recursive: true, force: true })
-      return removed
-    } catch (error) {
-      if (errorCodeOf(error) !== 'ENOENT') this.problems.add(`${folder}: ${messageOf(error)}`)
-      return undefined
-    }
+  removeFolder(folder: string): Promise<Removed | undefined> {
+    return this.take(
+      folder,
+      () => sizeOf(folder),
+      () => rm(folder, { recursive: true, force: true }),
+    )
   }
 
   /** Entries of a folder; none when it is not there. A link in it is no entry: it may lead out. */
@@ -74,7 +74,7 @@ export class OwnFiles {
         .filter((entry) => entry.isDirectory() || entry.isFile())
         .map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }))
     } catch (error) {
-      if (errorCodeOf(error) !== 'ENOENT') this.problems.add(`${folder}: ${messageOf(error)}`)
+      this.tell(folder, error)
       return []
     }
   }
@@ -84,6 +84,30 @@ export class OwnFiles {
     const found = await lstat(file).catch(() => undefined)
     // The clock of the machine that the folder belongs to, as far as we know it.
     return found && { ageMs: Date.now() - found.mtimeMs, size: found.size }
+  }
+
+  private async take<Found>(
+    place: string,
+    measure: () => Promise<Found>,
+    remove: () => Promise<void>,
+  ): Promise<Found | undefined> {
+    const attempt = async <T>(step: () => Promise<T>): Promise<T | undefined> =>
+      step().catch((error: unknown) => {
+        this.tell(place, error)
+        return undefined
+      })
+    const found = await attempt(measure)
+    if (found === undefined || this.options.dryRun) return found
+    if (this.isFirst) await this.options.beforeFirst?.()
+    this.isFirst = false
+    return attempt(async () => {
+      await remove()
+      return found
+    })
+  }
+
+  private tell(place: string, error: unknown): void {
+    if (errorCodeOf(error) !== 'ENOENT') this.options.problems.add(`${place}: ${messageOf(error)}`)
   }
 }
 

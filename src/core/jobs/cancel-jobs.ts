@@ -76,6 +76,8 @@ async function cancelSome(
         action: 'job.cancel',
         targetType: 'job',
         targetId: id,
+        before: { status: statuses.get(id) },
+        after: { status: 'cancelled' },
         details: { reason },
       }))
     await recordAudits(transaction, operator, audits)

@@ -38,6 +38,8 @@ export async function drainExecutors(
           targetType: 'executor',
           targetId: executor.id,
           targetName: executor.label,
+          before: { is_draining: false },
+          after: { is_draining: true },
         })
       }
     }

@@ -54,6 +54,9 @@ export async function retryJob(
       action: 'job.retry',
       targetType: 'job',
       targetId: job.id,
+      // It stays as it has ended.
+      before: { status: job.status },
+      after: { status: job.status },
       details: { new_job_id: created.id },
     })
     return { id: created.id, retryOf: job.id, analysisName: job.analysisName }

@@ -1,6 +1,7 @@
 import {
   closeSync,
   fstatSync,
+  linkSync,
   openSync,
   realpathSync,
   renameSync,
@@ -8,6 +9,10 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
+import { errorCodeOf } from '../errors/index.ts'
+
+/** A roll is some renames. Whoever has not ended one by then died over it. */
+const longestRollMs = 60_000
 
 export interface RollingFileOptions {
   readonly file: string
@@ -19,10 +24,15 @@ export interface RollingFileOptions {
   readonly onFailure: (error: unknown) => void
 }
 
-/** Appends lines to a file, synchronously, and rolls it when it is full. */
+/**
+ * Appends lines to a file, synchronously, and rolls it when it is full. Several processes may do so to
+ * one file: one of them rolls it at a time, and the others follow with their next line.
+ */
 export class RollingFile {
   private readonly options: RollingFileOptions
   private descriptor: number
+  /** What the descriptor is open on. */
+  private opened: { readonly dev: number; readonly ino: number } | undefined
   private sizeBytes = 0
   private isFailing = false
   /** The last line stands there in part: the disk was full in the middle of it. */
@@ -38,11 +48,12 @@ export class RollingFile {
 
   write(line: string): void {
     const bytes = Buffer.from(line)
+    const hasFollowed = !this.canRoll || this.attempt(() => this.follow())
     const isFull = this.sizeBytes > 0 && this.sizeBytes + bytes.length > this.options.maxBytes
     // A folder that takes no new file is no reason to lose lines: they go where they went before.
     const hasRoom = !isFull || !this.canRoll || this.attempt(() => this.roll())
     const isWritten = this.attempt(() => this.append(bytes))
-    if (hasRoom && isWritten) this.isFailing = false
+    if (hasFollowed && hasRoom && isWritten) this.isFailing = false
   }
 
   /** Goes on in the file of that name, also when another program has moved ours away. */
@@ -81,31 +92,87 @@ export class RollingFile {
     closeSync(before)
   }
 
+  /**
+   * Where another process has rolled the file, its lines go into the new one: the old one is deleted
+   * sooner or later. A name that is gone is left to whoever moved the file, who may make it anew.
+   */
+  private follow(): void {
+    const named = this.named()
+    if (named && !this.isOurs(named)) this.openAnew()
+  }
+
   private roll(): void {
-    // Another process that logs to the same file may have rolled it before us.
-    if (this.isOurs()) {
-      const { keep } = this.options
+    const named = this.named()
+    if (named && this.isOurs(named)) {
       // Of a link: where it leads, so that the files stay on the disk that was chosen for them.
       const file = realpathSync(this.options.file)
-      const name = (number: number): string => (number === 0 ? file : `${file}.${number}`)
-      rmSync(name(keep), { force: true })
-      for (let number = keep; number > 0; number -= 1) moveIfThere(name(number - 1), name(number))
+      const lock = `${file}.lock`
+      // Another is at it: this line goes where it would have gone before.
+      if (!this.takeLock(lock)) return
+      try {
+        // Another may have been at it between the look and the lock, and this is its new file.
+        const still = this.named()
+        if (still && this.isOurs(still)) this.moveAll(file)
+      } finally {
+        rmSync(lock, { force: true })
+      }
     }
     this.openAnew()
   }
 
-  private isOurs(): boolean {
-    const named = statSync(this.options.file, { throwIfNoEntry: false })
-    return named !== undefined && named.ino === fstatSync(this.descriptor).ino
+  /** If we die here, a number is missing; the next roll goes on with those that are there. */
+  private moveAll(file: string): void {
+    const { keep } = this.options
+    const name = (number: number): string => (number === 0 ? file : `${file}.${number}`)
+    rmSync(name(keep), { force: true })
+    for (let number = keep; number > 0; number -= 1) moveIfThere(name(number - 1), name(number))
+  }
+
+  /** False while another process has it. One whose holder died is out of the way of the next line. */
+  private takeLock(lock: string): boolean {
+    try {
+      closeSync(openSync(lock, 'wx', 0o600))
+      return true
+    } catch (error) {
+      if (errorCodeOf(error) !== 'EEXIST') throw error
+    }
+    const madeAt = statSync(lock, { throwIfNoEntry: false })?.mtimeMs
+    // Both times are the disk's, whose clock may not be ours.
+    const isStale = (at: number): boolean => fstatSync(this.descriptor).mtimeMs - at > longestRollMs
+    if (madeAt !== undefined && isStale(madeAt)) removeLock(lock, madeAt)
+    return false
+  }
+
+  private named() {
+    return statSync(this.options.file, { throwIfNoEntry: false })
+  }
+
+  private isOurs({ dev, ino }: { readonly dev: number; readonly ino: number }): boolean {
+    return dev === this.opened?.dev && ino === this.opened.ino
   }
 
   private open(): number {
     // What scripts log may be of no business to other users.
     const descriptor = openSync(this.options.file, 'a', 0o600)
     const found = fstatSync(descriptor)
+    this.opened = { dev: found.dev, ino: found.ino }
     this.sizeBytes = found.size
     this.canRoll = found.isFile()
     return descriptor
+  }
+}
+
+/** Aside first: another that found it stale, too, may have a lock of its own there by now. */
+function removeLock(lock: string, madeAt: number): void {
+  const aside = `${lock}.${process.pid}`
+  try {
+    renameSync(lock, aside)
+    if (statSync(aside).mtimeMs !== madeAt) linkSync(aside, lock)
+  } catch (error) {
+    // Removed already, or taken already.
+    if (!['ENOENT', 'EEXIST'].includes(errorCodeOf(error) ?? '')) throw error
+  } finally {
+    rmSync(aside, { force: true })
   }
 }
 

@@ -19,9 +19,9 @@ export interface DataFolder {
  */
 export async function openDataFolder(folder: string): Promise<DataFolder> {
   await ensureDataFolder(folder)
+  const known = await findDataFolder(folder)
+  if (known) return known
   const file = path.join(folder, 'folder-id')
-  const known = await readId(file)
-  if (known) return { path: folder, id: known }
   const temporary = `${file}.${randomUUID()}.tmp`
   try {
     await writeFile(temporary, `${randomUUID()}\n`, { mode: 0o600 })
@@ -40,9 +40,13 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   return { path: folder, id }
 }
 
-/** True when the folder is a data folder already; nothing is made. */
-export async function isDataFolder(folder: string): Promise<boolean> {
-  return (await readId(path.join(folder, 'folder-id'))) !== undefined
+/**
+ * The data folder as it is: undefined when the folder is absent or has never been used as one.
+ * Nothing is made, so that whoever only looks, or deletes, makes no folder Kiln's.
+ */
+export async function findDataFolder(folder: string): Promise<DataFolder | undefined> {
+  const id = await readId(path.join(folder, 'folder-id'))
+  return id === undefined ? undefined : { path: folder, id }
 }
 
 /**

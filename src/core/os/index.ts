@@ -6,7 +6,7 @@ export { type Account, findAccount, isOpenToOthers, isRoot } from './accounts.ts
 export { childMemoryBytes } from './child-memory.ts'
 export { type Clock, systemClock } from './clock.ts'
 export { collectGarbage } from './collect-garbage.ts'
-export { type DataFolder, ensureDataFolder, isDataFolder, openDataFolder } from './data-folder.ts'
+export { type DataFolder, ensureDataFolder, findDataFolder, openDataFolder } from './data-folder.ts'
 export { giveToOwnerOf } from './give-to-owner.ts'
 export { delay } from './delay.ts'
 export {

@@ -1,5 +1,10 @@
 import { rm } from 'node:fs/promises'
-import { type Analysis, type AnalysisReference, getAnalysis } from '../analyses/index.ts'
+import {
+  type Analysis,
+  type AnalysisReference,
+  auditState,
+  getAnalysis,
+} from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
@@ -88,26 +93,30 @@ async function deleteOne(
   { analysis, ids, force }: Deletion,
 ): Promise<{ belongings: AnalysisBelongings; files: readonly ResultFile[] }> {
   // The lock keeps new jobs, versions and schedules out until the end.
-  await transaction
+  const stored = await transaction
     .selectFrom('analyses')
-    .select('id')
+    .select(['title', 'name', 'projectId', 'isActive', 'version', 'scriptContent'])
     .where('id', '=', analysis.id)
     .forUpdate()
-    .execute()
+    .executeTakeFirst()
+  if (!stored) {
+    throw new KilnError('ANALYSIS_NOT_FOUND', 'the analysis was deleted meanwhile', {
+      hint: 'see what there is: kiln analysis list',
+    })
+  }
   const others = await dependentsOf(transaction, analysis, ids)
   if (others.length > 0 && !force) throw inUse(analysis, others)
   await endJobs(transaction, analysis, force)
   const belongings = await belongingsOf(transaction, analysis.id)
   const files = await resultFilesOf(transaction, analysis.id)
   await transaction.deleteFrom('analyses').where('id', '=', analysis.id).execute()
-  const { title, name, projectId, isActive, version } = analysis
   await recordAudit(transaction, operator, {
     action: 'analysis.delete',
     targetType: 'analysis',
     targetId: analysis.id,
-    targetName: `${projectId}/${name}`,
-    before: { title, name, projectId, isActive },
-    details: { version, ...belongings },
+    targetName: `${stored.projectId}/${stored.name}`,
+    before: auditState(stored, stored.scriptContent),
+    details: { version: stored.version, ...belongings },
   })
   return { belongings, files }
 }

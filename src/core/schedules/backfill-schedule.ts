@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { loadRunnable } from '../analyses/index.ts'
+import { loadRunnable, scheduleState } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import { occurrencesAfter, parseRule, utcText, zoneOffsets } from '../cron/index.ts'
@@ -164,6 +164,9 @@ async function insertRuns(
       targetType: 'schedule',
       targetId: schedule.id,
       targetName: scheduleName(schedule),
+      // It stays as it was: the same hash twice tells by which rule and parameters it ran.
+      before: scheduleState(schedule),
+      after: scheduleState(schedule),
       details: { from: instants[0], to: instants.at(-1), jobs: rows.length },
     })
     return new Map(

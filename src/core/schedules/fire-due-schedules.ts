@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
 import { cancelJob } from '../jobs/index.ts'
 import { findActiveRuns, findFailingSchedules } from './active-runs.ts'
 import { decide } from './decide.ts'
 import { lockDueSchedules } from './due-schedule.ts'
+import { pauseSchedule } from './switch-schedule.ts'
 import { type JudgedSchedule, queueTaskRuns, writeVerdicts } from './write-verdicts.ts'
 
 export interface FireOptions {
@@ -96,20 +96,6 @@ async function giveWay(transaction: Queries, { verdict }: JudgedSchedule): Promi
 
 async function pause(transaction: Queries, { schedule, verdict }: JudgedSchedule): Promise<void> {
   if (verdict.pauseReason === null) return
-  await transaction
-    .updateTable('analysisSchedules')
-    .set({ enabled: false, pauseReason: verdict.pauseReason, pausedBy: 'scheduler' })
-    .where('id', '=', schedule.id)
-    .execute()
-  await recordAudit(
-    transaction,
-    { actor: 'scheduler', source: 'scheduler' },
-    {
-      action: 'schedule.disable',
-      targetType: 'schedule',
-      targetId: schedule.id,
-      targetName: `${schedule.projectId}/${schedule.analysisName}`,
-      details: { reason: verdict.pauseReason },
-    },
-  )
+  const operator = { actor: 'scheduler', source: 'scheduler' } as const
+  await pauseSchedule(transaction, operator, schedule.id, verdict.pauseReason)
 }

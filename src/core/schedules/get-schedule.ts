@@ -1,5 +1,6 @@
 import { type Analysis, getAnalysis, isAnalysisId } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
+import type { Queries } from '../database/index.ts'
 import { KilnError, isKilnError } from '../errors/index.ts'
 import { type AnalysisSchedule, type Schedule, scheduleName } from './schedule.ts'
 import { selectSchedules } from './select-schedules.ts'
@@ -120,8 +121,23 @@ async function schedulesOf(
   return rows as Schedule[]
 }
 
+/**
+ * A schedule as it is, for the transaction alone: the states before and after, which the audit log
+ * tells, have nobody else's change between them.
+ *
+ * @throws KilnError SCHEDULE_NOT_FOUND when it was deleted meanwhile.
+ */
+export async function lockSchedule(transaction: Queries, id: string): Promise<Schedule> {
+  const schedule = await selectSchedules(transaction)
+    .where('analysisSchedules.id', '=', id)
+    .forNoKeyUpdate('analysisSchedules')
+    .executeTakeFirst()
+  if (!schedule) throw scheduleGone()
+  return schedule as Schedule
+}
+
 /** The answer when a schedule was there a moment ago. */
-export const scheduleGone = (): KilnError =>
+const scheduleGone = (): KilnError =>
   new KilnError('SCHEDULE_NOT_FOUND', 'the schedule was deleted meanwhile', {
     hint: 'run: kiln schedule list',
   })

@@ -1,11 +1,16 @@
-import { type RunnableAnalysis, loadRunnable, getAnalysis } from '../analyses/index.ts'
+import {
+  type RunnableAnalysis,
+  loadRunnable,
+  getAnalysis,
+  scheduleState,
+} from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import { type RuleWarning, explainRule } from '../cron/index.ts'
 import type { Queries } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 import { checkRequest } from '../jobs/index.ts'
-import { findSchedule, ofAnalysis, scheduleGone } from './get-schedule.ts'
+import { findSchedule, lockSchedule, ofAnalysis } from './get-schedule.ts'
 import { databaseNow, nextRunAfter, startOf, zoneDataVersion } from './next-run.ts'
 import {
   type AnalysisSchedule,
@@ -15,7 +20,6 @@ import {
   scheduleName,
 } from './schedule.ts'
 import { selectSchedules } from './select-schedules.ts'
-import { scheduleState } from './schedule-state.ts'
 
 /** What an operator sets; what is absent stays as it is, or has its default in a new schedule. */
 export interface ScheduleChanges {
@@ -84,8 +88,9 @@ export async function setSchedule(
     ...(changes.isEnabled === undefined ? {} : { enabled: changes.isEnabled }),
   }
   const schedule = await context.database.queries.transaction().execute(async (transaction) => {
-    const id = existing
-      ? await update(transaction, existing.id, values)
+    const before = existing && (await lockSchedule(transaction, existing.id))
+    const id = before
+      ? await update(transaction, before.id, values)
       : await insert(transaction, analysisId, values)
     const stored = await plan(transaction, id)
     await recordAudit(transaction, context.operator, {
@@ -93,7 +98,7 @@ export async function setSchedule(
       targetType: 'schedule',
       targetId: id,
       targetName: scheduleName(stored),
-      before: existing && scheduleState(existing),
+      before: before && scheduleState(before),
       after: scheduleState(stored),
       details: { cron: rule.cronExpression, timezone: rule.timezone, is_new: !existing },
     })
@@ -148,14 +153,8 @@ async function insert(transaction: Queries, analysisId: string, values: Values):
 }
 
 async function update(transaction: Queries, id: string, values: Values): Promise<string> {
-  const updated = await transaction
-    .updateTable('analysisSchedules')
-    .set(values)
-    .where('id', '=', id)
-    .returning('id')
-    .executeTakeFirst()
-  if (!updated) throw scheduleGone()
-  return updated.id
+  await transaction.updateTable('analysisSchedules').set(values).where('id', '=', id).execute()
+  return id
 }
 
 /** Computes the next run where the trigger left it open, so that it is there to be shown at once. */

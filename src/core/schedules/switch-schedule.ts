@@ -1,10 +1,12 @@
+import { scheduleState } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
-import type { Context } from '../context.ts'
+import type { Context, Operator } from '../context.ts'
+import type { Queries } from '../database/index.ts'
 import {
   type ScheduleReference,
   getAnalysisSchedule,
   getSchedule,
-  scheduleGone,
+  lockSchedule,
 } from './get-schedule.ts'
 import { databaseNow, nextRunAfter, startOf, zoneDataVersion } from './next-run.ts'
 import { type AnalysisSchedule, type Schedule, scheduleName } from './schedule.ts'
@@ -26,19 +28,18 @@ export async function enableSchedule(
   reference: ScheduleReference,
   { catchUp }: EnableOptions,
 ): Promise<Schedule> {
-  const schedule = await getSchedule(context, reference)
-  if (schedule.enabled) return schedule
-  await context.database.queries.transaction().execute(async (transaction) => {
+  const found = await getSchedule(context, reference)
+  if (found.enabled) return found
+  return context.database.queries.transaction().execute(async (transaction) => {
+    const schedule = await lockSchedule(transaction, found.id)
     const nowMs = Date.parse(await databaseNow(transaction))
     const fromNow = nextRunAfter(schedule, startOf(nowMs, schedule.lastScheduledFor))
     // The trigger forgets a next run that stays as it was; a second statement puts it back.
-    const enabled = await transaction
+    await transaction
       .updateTable('analysisSchedules')
       .set({ enabled: true })
       .where('id', '=', schedule.id)
-      .returning('id')
-      .executeTakeFirst()
-    if (!enabled) throw scheduleGone()
+      .execute()
     await transaction
       .updateTable('analysisSchedules')
       .set({
@@ -47,9 +48,14 @@ export async function enableSchedule(
       })
       .where('id', '=', schedule.id)
       .execute()
-    await audit(transaction, context, schedule, 'schedule.enable', { catch_up: catchUp })
+    const enabled = await lockSchedule(transaction, schedule.id)
+    await recordAudit(transaction, context.operator, {
+      ...changeOf(schedule, enabled),
+      action: 'schedule.enable',
+      details: { catch_up: catchUp },
+    })
+    return enabled
   })
-  return getSchedule(context, { reference: schedule.id })
 }
 
 /**
@@ -63,19 +69,35 @@ export async function disableSchedule(
   reference: ScheduleReference,
   { reason }: { readonly reason: string | undefined },
 ): Promise<Schedule> {
-  const schedule = await getSchedule(context, reference)
-  if (!schedule.enabled && reason === undefined) return schedule
-  await context.database.queries.transaction().execute(async (transaction) => {
-    const disabled = await transaction
-      .updateTable('analysisSchedules')
-      .set({ enabled: false, pauseReason: reason ?? null, pausedBy: context.operator.actor })
-      .where('id', '=', schedule.id)
-      .returning('id')
-      .executeTakeFirst()
-    if (!disabled) throw scheduleGone()
-    await audit(transaction, context, schedule, 'schedule.disable', { reason: reason ?? null })
+  const found = await getSchedule(context, reference)
+  if (!found.enabled && reason === undefined) return found
+  return context.database.queries
+    .transaction()
+    .execute((transaction) =>
+      pauseSchedule(transaction, context.operator, found.id, reason ?? null),
+    )
+}
+
+/** Switches a schedule off, with its audit row. @throws KilnError SCHEDULE_NOT_FOUND. */
+export async function pauseSchedule(
+  transaction: Queries,
+  operator: Operator,
+  id: string,
+  reason: string | null,
+): Promise<Schedule> {
+  const schedule = await lockSchedule(transaction, id)
+  await transaction
+    .updateTable('analysisSchedules')
+    .set({ enabled: false, pauseReason: reason, pausedBy: operator.actor })
+    .where('id', '=', id)
+    .execute()
+  const disabled = await lockSchedule(transaction, id)
+  await recordAudit(transaction, operator, {
+    ...changeOf(schedule, disabled),
+    action: 'schedule.disable',
+    details: { reason },
   })
-  return getSchedule(context, { reference: schedule.id })
+  return disabled
 }
 
 /**
@@ -88,34 +110,24 @@ export async function deleteSchedule(
   reference: ScheduleReference,
 ): Promise<AnalysisSchedule> {
   // A running service would make one of Kiln itself anew.
-  const schedule = await getAnalysisSchedule(context, reference)
+  const found = await getAnalysisSchedule(context, reference)
   await context.database.queries.transaction().execute(async (transaction) => {
-    const deleted = await transaction
-      .deleteFrom('analysisSchedules')
-      .where('id', '=', schedule.id)
-      .returning('id')
-      .executeTakeFirst()
-    if (!deleted) throw scheduleGone()
-    await audit(transaction, context, schedule, 'schedule.delete', {
-      cron: schedule.cronExpression,
-      timezone: schedule.timezone,
+    const schedule = await lockSchedule(transaction, found.id)
+    await transaction.deleteFrom('analysisSchedules').where('id', '=', schedule.id).execute()
+    await recordAudit(transaction, context.operator, {
+      ...changeOf(schedule),
+      action: 'schedule.delete',
+      details: { cron: schedule.cronExpression, timezone: schedule.timezone },
     })
   })
-  return schedule
+  return found
 }
 
-async function audit(
-  transaction: Parameters<typeof recordAudit>[0],
-  { operator }: SwitchContext,
-  schedule: Schedule,
-  action: string,
-  details: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  await recordAudit(transaction, operator, {
-    action,
-    targetType: 'schedule',
-    targetId: schedule.id,
-    targetName: scheduleName(schedule),
-    details,
-  })
-}
+/** What the audit log tells of a schedule that was changed, or deleted. */
+const changeOf = (before: Schedule, after?: Schedule) => ({
+  targetType: 'schedule',
+  targetId: before.id,
+  targetName: scheduleName(before),
+  before: scheduleState(before),
+  after: after && scheduleState(after),
+})

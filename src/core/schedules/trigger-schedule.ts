@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { loadRunnable } from '../analyses/index.ts'
+import { loadRunnable, scheduleState } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
@@ -49,6 +49,9 @@ export async function triggerSchedule(
       targetType: 'schedule',
       targetId: schedule.id,
       targetName: scheduleName(schedule),
+      // It stays as it was: the same hash twice tells by which rule and parameters it ran.
+      before: scheduleState(schedule),
+      after: scheduleState(schedule),
       details: schedule.task === null ? { job_id: made } : { run_id: made },
     })
     return made

@@ -7,7 +7,12 @@ import {
   updateAnalysis,
 } from '../../../src/core/analyses/index.ts'
 import { validateInspection } from '../../../src/core/analyses/inspect-script.ts'
-import { deleteSchedule } from '../../../src/core/schedules/index.ts'
+import {
+  deleteSchedule,
+  disableSchedule,
+  enableSchedule,
+  triggerSchedule,
+} from '../../../src/core/schedules/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { declaredInspect, declaring } from '../../support/declared-inspect.ts'
 import { insertAnalysis } from '../../support/queue.ts'
@@ -79,6 +84,44 @@ describe('a declared schedule', () => {
     expect(await rules()).toEqual(['script 0 6 * * * Europe/Berlin on'])
   })
 
+  it('leaves a row in the audit log for each change, from its first state to its last', async () => {
+    await pool().query('truncate analysis_audit_log')
+    const id = await create({ schedule: daily })
+    await disableSchedule(core.context, { reference: id }, { reason: undefined })
+    await enableSchedule(core.context, { reference: id }, { catchUp: false })
+    await triggerSchedule(core.context, { reference: id })
+    await update(id, { schedule: daily, description: 'declares the same' })
+    await update(id, { schedule: { ...daily, cron: '0 7 * * *' } })
+    await update(id, {})
+    await deleteSchedule(core.context, { reference: id })
+    const { rows } = await pool().query<{ action: string; before: string; after: string }>(
+      `select action, target_name, before_hash as before, after_hash as after
+       from analysis_audit_log
+       where target_type = 'schedule'
+       order by id`,
+    )
+    expect(rows.map(({ action }) => action)).toEqual([
+      'schedule.set',
+      'schedule.disable',
+      'schedule.enable',
+      'schedule.trigger',
+      'schedule.set',
+      'schedule.disable',
+      'schedule.delete',
+    ])
+    expect(rows.map(({ before }) => before)).toEqual([
+      null,
+      ...rows.slice(0, -1).map(({ after }) => after),
+    ])
+    const [on, off, onAgain, triggered, edited, undeclared, deleted] = rows.map(
+      ({ after }) => after,
+    )
+    expect([onAgain, triggered, deleted]).toEqual([on, on, null])
+    expect(new Set([on, off, edited, undeclared]).size).toBe(4)
+    const [first] = rows
+    expect(first).toMatchObject({ target_name: 'default/delays' })
+  })
+
   it('leaves the schedules of operators alone', async () => {
     const id = await create({})
     await insertSchedule(pool(), id)
@@ -108,5 +151,7 @@ describe('a declared schedule', () => {
     await storeDefinition(core.context, id, version, { definition: read.definition })
     await storeDefinition(core.context, id, version, { definition: read.definition })
     expect(await rules()).toEqual(['script 0 6 * * * Europe/Berlin on'])
+    const { rows } = await pool().query('select from analysis_audit_log where target_id = $1', [id])
+    expect(rows).toEqual([])
   })
 })

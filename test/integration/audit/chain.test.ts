@@ -114,6 +114,53 @@ describe.each([
   })
 })
 
+describe('by a seal that was kept elsewhere', () => {
+  /** Of row 3, when there are 4. */
+  async function keepSeal() {
+    await record(3)
+    await sealAudit(queries())
+    const { lastSealedId, lastHash } = await verifyAudit(queries())
+    await record(1)
+    await sealAudit(queries())
+    return { id: lastSealedId ?? 0, hash: lastHash ?? '' }
+  }
+  const findings = async (seal: Awaited<ReturnType<typeof keepSeal>>) =>
+    (await verifyAudit(queries(), seal)).findings.map(({ kind, id }) => [kind, id])
+
+  it('finds nothing in the chain that goes through it', async () => {
+    expect(await findings(await keepSeal())).toEqual([])
+  })
+
+  it('finds that the log was emptied, whatever was sealed since', async () => {
+    const seal = await keepSeal()
+    await sql('truncate analysis_audit_log, analysis_audit_head restart identity')
+    expect(await kinds()).toEqual([])
+    expect(await findings(seal)).toEqual([['replaced', 3]])
+    await record(4)
+    await sealAudit(queries())
+    expect(await kinds()).toEqual([])
+    expect(await findings(seal)).toEqual([['replaced', 3]])
+  })
+
+  it('finds that all was computed anew', async () => {
+    const seal = await keepSeal()
+    await sql(
+      `update analysis_audit_log set actor = 'mallory' where id = 1;
+       update analysis_audit_log set hash = null, previous_hash = null;
+       truncate analysis_audit_head`,
+    )
+    await sealAudit(queries())
+    expect(await kinds()).toEqual([])
+    expect(await findings(seal)).toEqual([['replaced', 3]])
+  })
+
+  it('finds that a row before it was changed, though its own seal is there', async () => {
+    const seal = await keepSeal()
+    await sql(`update analysis_audit_log set actor = 'mallory' where id = 1`)
+    expect(await findings(seal)).toEqual([['changed', 1]])
+  })
+})
+
 it('finds a row that was put in between', async () => {
   await record(2)
   await sql(`select setval('analysis_audit_log_id_seq', 10)`)

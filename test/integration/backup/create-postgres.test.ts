@@ -8,6 +8,7 @@ import {
   type BackedUpTable,
   lockRepository,
   openRepository,
+  pruneBackups,
   readObject,
   verifyObjects,
 } from '../../../src/core/backup/index.ts'
@@ -266,7 +267,8 @@ describe('a backup', () => {
   })
 
   it('is entered in analysis_backups and in the audit log', async () => {
-    const { id, manifest } = await backUp(test, { kind: 'pre-deploy', label: 'v2' })
+    const repository = path.join(test.folder.path, 'audited')
+    const { id, manifest } = await backUp(test, { kind: 'pre-deploy', label: 'v2', repository })
     const { rows } = await pool.query(
       `select kind, label, status, size_bytes, parts, is_encrypted, rows_total,
          finished_at is not null as is_finished
@@ -285,11 +287,20 @@ describe('a backup', () => {
         is_finished: true,
       },
     ])
-    const { rows: audit } = await pool.query(
-      `select action from analysis_audit_log where target_id = $1`,
+    await backUp(test, { repository })
+    await pruneBackups(test.context, { repository, rules: { keepLast: 1 } })
+    const { rows: audit } = await pool.query<{ before: string; after: string }>(
+      `select action, before_hash as before, after_hash as after
+       from analysis_audit_log
+       where target_id = $1
+       order by id`,
       [id],
     )
-    expect(audit).toEqual([{ action: 'backup.create' }])
+    const hash = expect.stringMatching(/^[0-9a-f]{64}$/)
+    expect(audit).toEqual([
+      { action: 'backup.create', before: null, after: hash },
+      { action: 'backup.prune', before: audit[0]?.after, after: null },
+    ])
   })
 
   it('runs beside no other', async () => {

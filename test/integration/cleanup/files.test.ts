@@ -113,10 +113,13 @@ describe('orphan results', () => {
 })
 
 describe('temporary files', () => {
+  /** A little over an hour. */
+  const days = 0.05
+
   it('deletes those over 100 MB, and half-written ones of yesterday', async () => {
     const files = [
-      await put('export.tmp', { bytes: big }),
-      await put('some/where/else.tmp', { bytes: big }),
+      await put('export.tmp', { bytes: big, days }),
+      await put('some/where/else.tmp', { bytes: big, days }),
       await put(`folder-id.${randomUUID()}.tmp`, { days: 2 }),
     ]
     expect(await clean('tmp')).toMatchObject({ count: 3, bytes: 2 * big + 7 })
@@ -128,13 +131,15 @@ describe('temporary files', () => {
       await put('small.tmp', { days: 400 }),
       await put(`folder-id.${randomUUID()}.tmp`),
       await put('big.csv', { bytes: big, days: 400 }),
-      await put('postgres/base/big.tmp', { bytes: big }),
-      await put('databases/p/duckdb_temp.tmp', { bytes: big }),
-      await put(`jobs/${randomUUID()}/spill.tmp`, { bytes: big }),
-      await put('backups/tmp/set/rows.tmp', { bytes: big }),
+      // By a process of another container, whose open files cannot be seen.
+      await put('writing-elsewhere.tmp', { bytes: big, days: 0.03 }),
+      await put('postgres/base/big.tmp', { bytes: big, days }),
+      await put('databases/p/duckdb_temp.tmp', { bytes: big, days }),
+      await put(`jobs/${randomUUID()}/spill.tmp`, { bytes: big, days }),
+      await put('backups/tmp/set/rows.tmp', { bytes: big, days }),
     ]
     await put('backups/repo.json')
-    const inUse = await put('writing.tmp', { bytes: big })
+    const inUse = await put('writing.tmp', { bytes: big, days })
     const handle = await open(inUse, 'r+')
     try {
       expect(await clean('tmp')).toMatchObject({ count: 0 })
@@ -143,6 +148,66 @@ describe('temporary files', () => {
     }
     expect(there([...files, inUse])).toEqual([...files, inUse].map(() => true))
   })
+
+  it('keeps all in a folder that this database never used, and makes no data folder of it', async () => {
+    const names = ['Downloads/vm.iso.tmp', `Downloads/rows.${randomUUID()}.tmp`]
+    for (const name of names) await put(name, { bytes: big, days: 400 })
+    const all = async () => (await readdir(dataDir(), { recursive: true })).toSorted()
+    // As another database has made it.
+    await test.context.database.pool.query('truncate analysis_executors cascade')
+    const used = await all()
+    expect(used).toContain('folder-id')
+    expect(await clean('tmp')).toMatchObject({
+      count: 0,
+      notes: [expect.stringContaining('never')],
+    })
+    expect(await all()).toEqual(used)
+
+    await rm(path.join(dataDir(), 'folder-id'))
+    for (const dryRun of [true, false]) {
+      const found = await clean('tmp', { dryRun })
+      expect(found).toMatchObject({ count: 0, notes: [expect.stringContaining('never')] })
+      expect(await all()).toEqual(used.filter((name) => name !== 'folder-id'))
+    }
+  })
+})
+
+it('leaves a row in the audit log for each kind of files that it took some of', async () => {
+  const { pool } = test.context.database
+  await put(resultName(randomUUID()), { days: 2 })
+  await put(`folder-id.${randomUUID()}.tmp`, { days: 2 })
+  await put(`folder-id.${randomUUID()}.tmp`, { days: 2 })
+  const kinds = ['orphans', 'tmp', 'job-folders'] as const
+  const audits = async () =>
+    (
+      await pool.query<{ kind: string }>(
+        `select target_id as kind, details ->> 'rule' as rule
+         from analysis_audit_log
+         where action = 'cleanup.delete'
+         order by id`,
+      )
+    ).rows
+  await cleanUp(test.context, { kinds, dryRun: true })
+  expect(await audits()).toEqual([])
+  await cleanUp(test.context, { kinds })
+  expect(await audits()).toEqual([
+    { kind: 'orphans', rule: expect.stringContaining('24 h') },
+    { kind: 'tmp', rule: expect.stringContaining('100 MB') },
+  ])
+  await cleanUp(test.context, { kinds })
+  expect(await audits()).toHaveLength(2)
+})
+
+it('deletes no file where it cannot write the audit log', async () => {
+  const { pool } = test.context.database
+  const file = await put(resultName(randomUUID()), { days: 2 })
+  await pool.query(`alter table analysis_audit_log add constraint full_log check (false) not valid`)
+  try {
+    await expect(clean('orphans')).rejects.toThrow('full_log')
+  } finally {
+    await pool.query('alter table analysis_audit_log drop constraint full_log')
+  }
+  expect(existsSync(file)).toBe(true)
 })
 
 describe('a dry run', () => {
@@ -175,7 +240,7 @@ describe('a dry run', () => {
       [daysAgo(380)],
     )
     await put(resultName(randomUUID()), { days: 2 })
-    await put('export.tmp', { bytes: big })
+    await put('export.tmp', { bytes: big, days: 1 })
     await put(`folder-id.${randomUUID()}.tmp`, { days: 2 })
     await put(`jobs/${young}/inputs/a.csv`)
     const before = await tree()

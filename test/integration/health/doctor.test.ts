@@ -348,7 +348,7 @@ it('tells of result files that are gone, and of what cleanup has left too long',
     await putResult(test.context, await insertEnded(test.context, analysisId, 2), { days: 2 }),
   )
   await insertEnded(test.context, analysisId, 373)
-  await putFile(test.context.settings.dataDir, 'big.tmp', { bytes: 101 * 1024 ** 2 })
+  await putFile(test.context.settings.dataDir, 'big.tmp', { bytes: 101 * 1024 ** 2, days: 1 })
   const { of } = await doctor(['results'])
   expect(of('results.files')).toMatchObject({
     status: 'critical',
@@ -375,6 +375,20 @@ it('does not wait for cleanup to delete what it keeps', async () => {
   expect(await look()).toBe('warning')
   // Jobs stay as long as their results.
   expect(await look({ resultRetentionMs: 400 * 86_400_000 })).toBe('ok')
+})
+
+it('makes no data folder of a folder that is none', async () => {
+  const dataDir = path.join(test.folder.path, 'of-others')
+  await mkdir(dataDir)
+  const context = { ...test.context, settings: { ...test.context.settings, dataDir } }
+  const { of } = await doctor(['results', 'duckdb.project-databases'], {
+    openContext: () => Promise.resolve(context),
+    settings: context.settings,
+  })
+  expect(of('results.files')?.status).toBe('skipped')
+  expect(of('results.leftovers')?.status).toBe('ok')
+  expect(of('duckdb.project-databases')?.status).toBe('skipped')
+  expect(await readdir(dataDir)).toEqual([])
 })
 
 it('tells how old the newest verified backup is', async () => {

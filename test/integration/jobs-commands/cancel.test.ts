@@ -22,7 +22,9 @@ const add = (columns: Readonly<Record<string, unknown>> = {}, analysis = analysi
 const statusOf = async (id: string) => (await readJob(test.context.database.pool, id)).status
 const cancel = (ids: readonly string[], onlyStatus?: 'pending' | 'running') =>
   cancelJobs(test.context, ids, { reason: 'wrong month', ...(onlyStatus ? { onlyStatus } : {}) })
-const audits = () => sql('select action, actor, target_id, details from analysis_audit_log')
+const audits = () =>
+  sql(`select action, actor, target_id, details, before_hash <> after_hash as tells_states
+       from analysis_audit_log`)
 
 describe('cancelJobs', () => {
   it('tells of each job what became of it, and may be repeated', async () => {
@@ -72,6 +74,7 @@ describe('cancelJobs', () => {
         actor: 'tester',
         target_id: pending,
         details: { reason: 'wrong month' },
+        tells_states: true,
       },
     ])
   })

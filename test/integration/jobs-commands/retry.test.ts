@@ -55,9 +55,12 @@ describe('retryJob', () => {
       retry_of: old,
       idempotency_key: null,
     })
-    expect(await sql('select action, target_id, details from analysis_audit_log')).toEqual([
-      { action: 'job.retry', target_id: old, details: { new_job_id: id } },
-    ])
+    expect(
+      await sql(
+        `select action, target_id, details, before_hash = after_hash as stays
+         from analysis_audit_log`,
+      ),
+    ).toEqual([{ action: 'job.retry', target_id: old, details: { new_job_id: id }, stays: true }])
     const together = await sql(`
       select job.id from analysis_jobs job join analysis_audit_log audit on audit.xmin = job.xmin`)
     expect(together).toEqual([{ id }])

@@ -6,6 +6,7 @@ import {
   beatExecutor,
   cancelJob,
   claimJobs,
+  drainExecutors,
   handBackJobs,
   insertClaimedJob,
   rescueJobs,
@@ -130,6 +131,17 @@ describe('beatExecutor', () => {
     const reply = await beatExecutor(queriesOf(), executor, holding())
     expect(reply).toMatchObject({ isAlive: false, returnedJobs: 0 })
     expect(await row(job.id)).toMatchObject({ status: 'running' })
+  })
+
+  it('is told to drain once, which the audit log tells', async () => {
+    const id = await addExecutor(test.context)
+    await sqlText('truncate analysis_audit_log')
+    await drainExecutors(test.context, [id])
+    await drainExecutors(test.context, [id])
+    const { rows } = await sqlText(
+      'select action, target_id, before_hash <> after_hash as tells_states from analysis_audit_log',
+    )
+    expect(rows).toEqual([{ action: 'executor.drain', target_id: id, tells_states: true }])
   })
 
   it('passes on that the executor should drain', async () => {

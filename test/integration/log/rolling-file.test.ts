@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import {
   closeSync,
   constants,
@@ -13,9 +13,11 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RollingFile } from '../../../src/core/log/rolling-file.ts'
 import { type TemporaryFolder, createTemporaryFolder } from '../../support/temporary-folder.ts'
@@ -70,6 +72,65 @@ test('two that write to one file roll it once', () => {
   second.write('33333333\n')
   expect(read('.1') + read()).toContain('22222222\n')
   expect(existsSync(`${file}.3`)).toBe(false)
+})
+
+test('follows another that has rolled it, before the old file is deleted', () => {
+  const [first, second] = [open(1), open(1)]
+  second.write('x\n')
+  for (const line of ['11111111\n', '22222222\n', '33333333\n']) first.write(line)
+  second.write('y\n')
+  expect([read('.1'), read()].join('')).toContain('y\n')
+})
+
+test('leaves the rolling to another that is at it, and loses no line', () => {
+  const log = open(1)
+  writeFileSync(`${file}.lock`, '')
+  log.write('11111111\n')
+  log.write('22222222\n')
+  expect([read(), existsSync(`${file}.1`)]).toEqual(['11111111\n22222222\n', false])
+  rmSync(`${file}.lock`)
+  log.write('33333333\n')
+  expect([read('.1'), read()]).toEqual(['11111111\n22222222\n', '33333333\n'])
+  expect(readdirSync(folder.path).sort()).toEqual(['kiln.log', 'kiln.log.1'])
+})
+
+test('does not wait for one that died while it rolled', () => {
+  failures.length = 0
+  const log = open(1)
+  log.write('11111111\n')
+  writeFileSync(`${file}.lock`, '')
+  const long = statSync(file).mtimeMs / 1000 - 61
+  utimesSync(`${file}.lock`, long, long)
+  log.write('22222222\n')
+  log.write('33333333\n')
+  expect([read('.1'), read()]).toEqual(['11111111\n22222222\n', '33333333\n'])
+  expect(readdirSync(folder.path).sort()).toEqual(['kiln.log', 'kiln.log.1'])
+  expect(failures).toEqual([])
+})
+
+test('processes that roll one file lose no line', async () => {
+  const count = 60
+  const writers = ['a', 'b']
+  const module = path.resolve(import.meta.dirname, '../../../src/core/log/rolling-file.ts')
+  // Each line fills the file, and so many names to move make a roll last.
+  const source = `
+    const { RollingFile } = await import(${JSON.stringify(module)})
+    const [file, writer] = process.argv.slice(1)
+    const onFailure = (error) => { throw error }
+    const log = new RollingFile({ file, maxBytes: 4, keep: ${writers.length * count}, onFailure })
+    for (let line = 0; line < ${count}; line += 1) log.write(writer + line + '\\n')`
+  await Promise.all(
+    writers.map((writer) =>
+      promisify(execFile)(process.execPath, ['--input-type=module', '-e', source, file, writer]),
+    ),
+  )
+  const lines = readdirSync(folder.path).flatMap((name) =>
+    readFileSync(path.join(folder.path, name), 'utf8').trim().split('\n'),
+  )
+  const written = writers.flatMap((writer) =>
+    Array.from({ length: count }, (_, line) => `${writer}${line}`),
+  )
+  expect(lines.toSorted()).toEqual(written.toSorted())
 })
 
 test('goes on in a new file when another program has moved it', () => {

@@ -3,9 +3,11 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createAnalysis, setAnalysesActive } from '../../../src/core/analyses/index.ts'
 import { openDataFolder } from '../../../src/core/os/index.ts'
 import { deleteAnalyses, previewDeletion, storeResult } from '../../../src/core/results/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
+import { declaredInspect, declaring } from '../../support/declared-inspect.ts'
 import { insertAnalysis, insertJob } from '../../support/queue.ts'
 
 let test: TestContext
@@ -80,6 +82,27 @@ it('deletes everything of an analysis, the files of its results last', async () 
     await sql(`select target_id, details ->> 'jobs' as jobs from analysis_audit_log
       where action = 'analysis.delete'`),
   ).toEqual([{ target_id: id, jobs: '4' }])
+})
+
+it('tells the audit log which script it was', async () => {
+  const { context } = test
+  const file = declaring({ title: 'One' })
+  const { analysis } = await createAnalysis(context, { file, projectId: 'p' }, declaredInspect)
+  const { id } = analysis
+  await setAnalysesActive(context, [{ idOrName: id }], false)
+  await setAnalysesActive(context, [{ idOrName: id }], true)
+  await sql(`update analyses set script_content = 'export default () => 2' where id = $1`, [id])
+  await deleteAnalyses(context, [{ idOrName: id }], { force: false })
+  const rows = await sql(
+    `select before_hash as before, after_hash as after
+     from analysis_audit_log where target_id = $1 order by id`,
+    [id],
+  )
+  const [created, disabled, enabled, deleted] = rows
+  expect(disabled).toEqual({ before: created?.after, after: enabled?.before })
+  expect(enabled?.after).toBe(created?.after)
+  expect(deleted).toEqual({ before: expect.any(String), after: null })
+  expect(deleted?.before).not.toBe(created?.after)
 })
 
 it('takes a job along that was inserted meanwhile, and lets none come after', async () => {

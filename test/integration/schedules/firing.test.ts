@@ -333,8 +333,12 @@ describe('a schedule whose runs fail', () => {
       pause_reason: 'paused: 2 runs in a row failed',
       paused_by: 'scheduler',
     })
-    const { rows } = await pool().query('select action, actor, source from analysis_audit_log')
-    expect(rows).toEqual([{ action: 'schedule.disable', actor: 'scheduler', source: 'scheduler' }])
+    const { rows } = await pool().query(
+      `select action, actor, source, before_hash <> after_hash as tells_states
+       from analysis_audit_log`,
+    )
+    const tells = { actor: 'scheduler', source: 'scheduler', tells_states: true }
+    expect(rows).toEqual([{ action: 'schedule.disable', ...tells }])
     await pool().query('update analysis_schedules set enabled = true')
     await planAt('2027-01-03T07:00:00Z')
     await fireAt('2027-01-04T06:00:01Z')

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { sql } from 'kysely'
-import { fileExists, openDataFolder, projectDatabasePath } from '../../../os/index.ts'
+import { fileExists, findDataFolder, projectDatabasePath } from '../../../os/index.ts'
 import { shellWord } from '../../../units/index.ts'
 import { type Attempt, checkDuckdbSelf } from '../../sandbox/duckdb-self-test.ts'
 import { type Check, type Finding, critical, ok, skipped, warning } from '../check.ts'
@@ -68,8 +68,8 @@ export const duckdbChecks: readonly Check[] = [
     title: 'databases of projects are where they should be',
     needs: 'database',
     look: async ({ ask, settings }) => {
-      if (!(await fileExists(settings.dataDir))) return skipped('there is no data folder yet')
-      const folder = await openDataFolder(settings.dataDir)
+      const folder = await findDataFolder(settings.dataDir)
+      if (!folder) return skipped('there is no data folder yet')
       const { rows } = await ask((queries) =>
         sql<{ id: string }>`
           select id from projects where home_folder = ${folder.id} order by id

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { sql } from 'kysely'
 import { cleanUp, isOverdue } from '../../../cleanup/index.ts'
-import { fileExists, openDataFolder, systemClock } from '../../../os/index.ts'
+import { fileExists, findDataFolder, systemClock } from '../../../os/index.ts'
 import { formatDuration, formatSize } from '../../../units/index.ts'
 import { type Check, critical, ok, skipped, warning } from '../check.ts'
 
@@ -20,8 +20,8 @@ export const resultChecks: readonly Check[] = [
     title: 'files that rows name are there',
     needs: 'database',
     look: async ({ ask, settings }) => {
-      if (!(await fileExists(settings.dataDir))) return skipped('there is no data folder yet')
-      const folder = await openDataFolder(settings.dataDir)
+      const folder = await findDataFolder(settings.dataDir)
+      if (!folder) return skipped('there is no data folder yet')
       const rows = await ask(async (queries) => {
         const found = await sql<{ jobId: string; storagePath: string }>`
           select job_id, storage_path
