@@ -4,7 +4,7 @@ import { readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { type TestDatabase, createTestDatabase } from '../support/database.ts'
+import { type TestDatabase, createTestDatabase, secretSettings } from '../support/database.ts'
 import { type KilnOptions, runKiln, startKiln } from '../support/kiln.ts'
 import { type TemporaryFolder, createTemporaryFolder } from '../support/temporary-folder.ts'
 
@@ -19,22 +19,15 @@ let url: string
 beforeAll(async () => {
   database = await createTestDatabase()
   folder = await createTemporaryFolder('base')
-  url = withPassword(database.connectionString)
-  options = {
-    cwd: folder.path,
-    env: {
-      DATABASE_URL: url,
-      DATABASE_READONLY_URL: url,
-      ANALYSIS_API_TOKEN: `${canary}-of-16-or-more`,
-      BACKUP_PASSPHRASE: canary,
-    },
-  }
+  const env = secretSettings(database.connectionString, canary)
+  url = env.DATABASE_URL
+  options = { cwd: folder.path, env }
   const client = new pg.Client(database.connectionString)
   await client.connect()
   await client.query(`insert into analyses (title, script_content) values ('a', '')`)
   await client.query(
     `insert into analysis_jobs (analysis_id, status)
-     select id, 'completed' from analyses, generate_series(1, 400)`,
+     select id, 'completed' from analyses, generate_series(1, 1000)`,
   )
   await client.end()
 })
@@ -42,13 +35,6 @@ afterAll(async () => {
   await database.drop()
   await folder.remove()
 })
-
-/** The server trusts local connections, so that any password is right. */
-function withPassword(connection: string): string {
-  return /\/\/[^/]*@/.test(connection)
-    ? connection.replace(/\/\/([^/:@]*)(:[^/@]*)?@/, `//$1:${canary}@`)
-    : connection.replace('//', `//${process.env.USER ?? 'postgres'}:${canary}@`)
-}
 
 /** A line of shell with `kiln` on its path. */
 function shell(line: string) {
@@ -81,12 +67,15 @@ describe('in a pipe', () => {
     }
   })
 
-  it('`| head -1` is success under pipefail', () => {
-    const { status, stdout, stderr } = shell(
-      'set -o pipefail; kiln job list --limit 300 -q | head -1',
-    )
+  it.each([
+    ['a table', 'job list --limit 1000 -o table'],
+    ['lines of JSON', 'job list --limit 1000 -o jsonl'],
+    ['CSV', 'job list --limit 1000 -o csv'],
+    ['a text', 'completion fish -o table'],
+  ])('`| head -1` of %s that no pipe holds is success under pipefail', (_, line) => {
+    const { status, stdout, stderr } = shell(`set -o pipefail; kiln ${line} -q | head -1`)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(stdout.trim().split('\n')).toHaveLength(1)
+    expect(stdout).toMatch(/^.+\n$/)
   })
 
   it('a slow reader gets everything', () => {

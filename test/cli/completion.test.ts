@@ -1,47 +1,84 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fishCompletion } from '../../src/cli/completion/fish.ts'
+import { commandSpecs } from '../../src/cli/completion/spec.ts'
+import { zshCompletion } from '../../src/cli/completion/zsh.ts'
 import { type JobCommands, openJobCommands } from '../support/job-commands.ts'
+import { type PostgresProxy, startPostgresProxy } from '../support/postgres-proxy.ts'
 import { insertAnalysis } from '../support/queue.ts'
 import { insertSchedule } from '../support/schedules.ts'
 
 let jobs: JobCommands
 let jobId: string
-const scripts = new Map<string, string>()
+let proxy: PostgresProxy
+let starts: string
+const scripts = {
+  zsh: zshCompletion(commandSpecs()),
+  fish: fishCompletion(commandSpecs()),
+  bash: '',
+}
 beforeAll(async () => {
   jobs = await openJobCommands()
   jobId = await jobs.add()
   await insertSchedule(jobs.core.context.database.pool, jobs.analysisId)
-  for (const shell of ['bash', 'zsh', 'fish']) {
-    scripts.set(shell, (await jobs.run(['completion', shell])).stdout)
-  }
+  scripts.bash = (await jobs.run(['completion', 'bash'])).stdout
+  proxy = await startPostgresProxy(jobs.core.database.connectionString)
+  // The program, and a line for each time that it was started.
+  starts = path.join(jobs.core.folder.path, 'starts')
+  writeFileSync(starts, '')
+  mkdirSync(path.join(jobs.core.folder.path, 'bin'))
+  writeFileSync(
+    path.join(jobs.core.folder.path, 'bin/kiln'),
+    `#!/bin/sh\necho "$*" >> '${starts}'\nexec '${binary}' "$@"\n`,
+    { mode: 0o755 },
+  )
 })
-afterAll(() => jobs.close())
+afterAll(async () => {
+  await proxy.close()
+  await jobs.close()
+})
 
+const binary = path.resolve(import.meta.dirname, '../../bin/kiln')
 const has = (program: string) => spawnSync(program, ['-c', ':']).status === 0
 
-function run(program: string, args: readonly string[], input: string) {
-  return spawnSync(program, args, {
+/** Not spawnSync: the proxy is in this process. */
+async function run(program: string, args: readonly string[], input: string) {
+  const child = spawn(program, args, {
     cwd: jobs.core.folder.path,
-    input,
-    encoding: 'utf8',
     env: {
-      PATH: `${path.resolve(import.meta.dirname, '../../bin')}:${process.env.PATH}`,
+      PATH: `${jobs.core.folder.path}/bin:${process.env.PATH}`,
       HOME: jobs.core.folder.path,
-      DATABASE_URL: jobs.core.database.connectionString,
+      DATABASE_URL: proxy.connectionString,
     },
   })
+  child.stdin.end(input)
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+  return { stdout, stderr }
+}
+
+/** What it costs: starts of the program, connections, questions to the database after the login. */
+async function costOf(work: () => Promise<unknown>): Promise<readonly number[]> {
+  const read = () => [
+    readFileSync(starts, 'utf8').split('\n').length,
+    proxy.connectionCount,
+    proxy.answerCount - proxy.connectionCount,
+  ]
+  const before = read()
+  await work()
+  return read().map((count, index) => count - (before[index] ?? 0))
 }
 
 /** What bash offers for a line, with the cursor at its end. */
-function bash(line: string): string[] {
-  const { stdout, stderr } = run(
+async function bash(line: string): Promise<string[]> {
+  const { stdout, stderr } = await run(
     'bash',
     ['--norc'],
-    `${scripts.get('bash')}
+    `${scripts.bash}
      COMP_WORDS=(${line.endsWith(' ') ? `${line}''` : line})
      COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
      _kiln
@@ -52,21 +89,28 @@ function bash(line: string): string[] {
 }
 
 describe('bash', () => {
-  it('completes commands, flags, and values of flags', () => {
-    expect(bash('kiln sched')).toEqual(['schedule'])
-    expect(bash('kiln job li')).toEqual(['list'])
-    expect(bash('kiln job list --stat')).toEqual(['--status'])
-    expect(bash('kiln job list --output js')).toEqual(['json', 'jsonl'])
-    expect(bash('kiln job list -o na')).toEqual(['name'])
-    expect(bash('kiln health ')).toContain('check')
-    expect(bash('kiln migrate --js')).toEqual(['--json'])
+  it('completes commands, flags, and values of flags, without a start of the program', async () => {
+    const cost = await costOf(async () => {
+      expect(await bash('kiln sched')).toEqual(['schedule'])
+      expect(await bash('kiln job li')).toEqual(['list'])
+      expect(await bash('kiln job list --stat')).toEqual(['--status'])
+      expect(await bash('kiln job list --output js')).toEqual(['json', 'jsonl'])
+      expect(await bash('kiln job list -o na')).toEqual(['name'])
+      expect(await bash('kiln health ')).toContain('check')
+      expect(await bash('kiln migrate --js')).toEqual(['--json'])
+    })
+    expect(cost).toEqual([0, 0, 0])
   })
 
-  it('completes names from the database', () => {
-    expect(bash('kiln analysis show te')).toEqual(['test'])
-    expect(bash(`kiln job show ${jobId.slice(0, 4)}`)).toEqual([jobId])
-    expect(bash('kiln schedule show ')).toEqual(['test'])
-    expect(bash('kiln job list --analysis ')).toEqual(['test'])
+  // One for the names and one for the schema; of jobs also one for dead executors.
+  it.each([
+    ['kiln analysis show te', () => 'test', 2],
+    ['kiln job show ', () => jobId, 3],
+    ['kiln schedule show ', () => 'test', 2],
+    ['kiln job list --analysis ', () => 'test', 2],
+  ])('completes names by one start, on one connection: %s', async (line, name, questions) => {
+    const cost = await costOf(async () => expect(await bash(line)).toEqual([name()]))
+    expect(cost).toEqual([1, 1, questions])
   })
 })
 
@@ -89,18 +133,18 @@ describe('a server that gives names which a shell would run', () => {
     )
   })
 
-  it('is not obeyed', () => {
-    expect(bash('kiln analysis show te')).toEqual(['test'])
+  it('is not obeyed', async () => {
+    expect(await bash('kiln analysis show te')).toEqual(['test'])
     expect(existsSync(path.join(jobs.core.folder.path, 'pwned'))).toBe(false)
   })
 })
 
 describe.runIf(has('zsh'))('zsh', () => {
-  it('reads the script, and completes words, flags and names', () => {
-    const { stdout, stderr } = run(
+  it('reads the script, and completes words, flags and names', async () => {
+    const { stdout, stderr } = await run(
       'zsh',
       ['-f'],
-      `${scripts.get('zsh')}
+      `${scripts.zsh}
        _describe() { local -a all; all=(\${(P)@[-1]}); print -l -- \${all%%:*}; }
        compadd() { print -l -- $reply; }
        _files() { :; }
@@ -115,19 +159,19 @@ describe.runIf(has('zsh'))('zsh', () => {
 })
 
 describe.runIf(has('fish'))('fish', () => {
-  const fish = (line: string) => {
+  const fish = async (line: string) => {
     const file = path.join(jobs.core.folder.path, 'complete.fish')
-    writeFileSync(file, `${scripts.get('fish')}\ncomplete -C '${line}' | string split -f 1 \\t`)
-    const { stdout, stderr } = run('fish', ['--no-config', file], '')
+    writeFileSync(file, `${scripts.fish}\ncomplete -C '${line}' | string split -f 1 \\t`)
+    const { stdout, stderr } = await run('fish', ['--no-config', file], '')
     expect(stderr).toBe('')
     return stdout.split('\n').filter(Boolean)
   }
 
-  it('completes words, flags, values and names', () => {
-    expect(fish('kiln sched')).toEqual(['schedule'])
-    expect(fish('kiln job list --stat')).toContain('--status')
-    expect(fish('kiln job list -o js')).toEqual(['json', 'jsonl'])
-    expect(fish('kiln analysis show te')).toContain('test')
+  it('completes words, flags, values and names', async () => {
+    expect(await fish('kiln sched')).toEqual(['schedule'])
+    expect(await fish('kiln job list --stat')).toContain('--status')
+    expect(await fish('kiln job list -o js')).toEqual(['json', 'jsonl'])
+    expect(await fish('kiln analysis show te')).toContain('test')
   })
 })
 

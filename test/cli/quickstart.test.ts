@@ -1,9 +1,10 @@
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type TestDatabase, createTestDatabase } from '../support/database.ts'
+import { type TestDatabase, createTestDatabase, secretSettings } from '../support/database.ts'
 import { type KilnOptions, runKiln } from '../support/kiln.ts'
 import { type TemporaryFolder, createTemporaryFolder } from '../support/temporary-folder.ts'
 
+const canary = 'canary-7c2e9b40'
 let database: TestDatabase
 let folder: TemporaryFolder
 let options: KilnOptions
@@ -12,7 +13,7 @@ beforeAll(async () => {
   folder = await createTemporaryFolder('quickstart')
   options = {
     env: {
-      DATABASE_URL: database.connectionString,
+      ...secretSettings(database.connectionString, canary),
       ANALYSIS_DATA_DIR: path.join(folder.path, 'data'),
     },
   }
@@ -26,6 +27,7 @@ it('sets everything up, twice, and prints a table', async () => {
   for (const round of [1, 2]) {
     const { exitCode, stdout, stderr } = await runKiln(['quickstart'], options)
     expect(exitCode, stderr).toBe(0)
+    expect(stdout + stderr).not.toContain(canary)
     expect(stdout.split('\n').length).toBeGreaterThan(5)
     expect(stdout).toMatch(/^AIRPORT +CITY/m)
     expect(stderr).toContain('Next, for example')
@@ -33,6 +35,7 @@ it('sets everything up, twice, and prints a table', async () => {
   }
   const json = await runKiln(['quickstart', '--json', '-q'], options)
   expect(json).toMatchObject({ exitCode: 0, stderr: '' })
+  expect(json.stdout).not.toContain(canary)
   expect(JSON.parse(json.stdout)).toMatchObject({
     status: 'completed',
     analysis_name: 'airport-punctuality',

@@ -1,7 +1,8 @@
 /**
  * Commands that only read go to DATABASE_READONLY_URL, here as a role that may do nothing else and with
  * a DATABASE_URL that leads nowhere; all others never do. The same table holds the part of the contract
- * of output that needs an answer: silent with -q, one JSON value, nothing lost when the reader goes.
+ * of output that needs an answer: silent with -q, one JSON value, nothing lost when the reader goes, no
+ * secret.
  */
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
@@ -11,7 +12,8 @@ import { type JobCommands, openJobCommands } from '../support/job-commands.ts'
 import { insertSchedule } from '../support/schedules.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
-const dead = 'postgresql://nobody@127.0.0.1:1/none'
+const canary = 'canary-93b8d1c6'
+const dead = `postgresql://nobody:${canary}@127.0.0.1:1/none`
 
 let jobs: JobCommands
 let role: string
@@ -30,10 +32,13 @@ beforeAll(async () => {
   await jobs.run(['project', 'set', 'default', '--max-concurrent', '3'])
 
   role = `kiln_reader_${jobs.core.database.name.slice(-12)}`
-  await jobs.sql(`create role ${role} login password 'secret'`)
+  await jobs.sql(`create role ${role} login password '${canary}'`)
   await jobs.sql(`grant usage on schema public to ${role}`)
   await jobs.sql(`grant select on all tables in schema public to ${role}`)
-  readonlyUrl = jobs.core.database.connectionString.replace(/\/\/([^/@]*@)?/, `//${role}:secret@`)
+  readonlyUrl = jobs.core.database.connectionString.replace(
+    /\/\/([^/@]*@)?/,
+    `//${role}:${canary}@`,
+  )
 })
 afterAll(async () => {
   await jobs.sql(`drop owned by ${role}`)
@@ -47,6 +52,8 @@ const environment = () => ({
   ANALYSIS_DATA_DIR: jobs.core.context.settings.dataDir,
   DATABASE_URL: dead,
   DATABASE_READONLY_URL: readonlyUrl,
+  ANALYSIS_API_TOKEN: `${canary}-of-16`,
+  BACKUP_PASSPHRASE: canary,
 })
 
 function shell(script: string) {
@@ -55,6 +62,7 @@ function shell(script: string) {
     encoding: 'utf8',
     env: environment(),
   })
+  expect(stdout + stderr).not.toContain(canary)
   return { status, stdout, stderr }
 }
 
@@ -131,7 +139,7 @@ it.each([
 })
 
 it('a database that is named on the command line is meant, also by who reads', () => {
-  expect(shell(`kiln job list --database-url ${dead}`).status).toBe(69)
+  expect(shell('kiln job list --database-url postgresql://nobody@127.0.0.1:1/none').status).toBe(69)
 })
 
 it('alone it makes no private Postgres: who writes is told what is missing', async () => {

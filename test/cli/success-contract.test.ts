@@ -1,12 +1,12 @@
 /**
- * The contract of output where commands that change something succeed: one JSON document with `--json`, and
- * silence with `-q`. `output-contract.test.ts` is about their failures.
+ * The contract of output where commands that change something succeed: one JSON document with `--json`,
+ * silence with `-q`, and no secret of the settings. `output-contract.test.ts` is about their failures.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { commandNames, readingCommands } from '../support/command-lines.ts'
-import { type TestDatabase, createTestDatabase } from '../support/database.ts'
+import { type TestDatabase, createTestDatabase, secretSettings } from '../support/database.ts'
 import { type KilnResult, runKiln } from '../support/kiln.ts'
 import { type TemporaryFolder, createTemporaryFolder } from '../support/temporary-folder.ts'
 
@@ -50,6 +50,23 @@ analysis delete NAME --yes
   .trim()
   .split('\n')
 
+/** They change nothing, and other tests have their JSON: silence is all that is looked at. */
+const readers = `
+analysis validate other.js
+backup list --repo repo-two
+backup show latest --repo repo-two
+completion bash
+config show
+config suggest
+db url
+duckdb sizes
+migrate plan
+migrate verify
+`
+  .trim()
+  .split('\n')
+
+const canary = 'canary-4e0f7d2a'
 let database: TestDatabase
 let folder: TemporaryFolder
 let job: string
@@ -69,14 +86,18 @@ afterAll(async () => {
   await folder.remove()
 })
 
-const run = (words: readonly string[]): Promise<KilnResult> =>
-  runKiln(words, {
+async function run(words: readonly string[]): Promise<KilnResult> {
+  const result = await runKiln(words, {
     cwd: folder.path,
     env: {
-      DATABASE_URL: database.connectionString,
+      ...secretSettings(database.connectionString, canary),
       ANALYSIS_DATA_DIR: path.join(folder.path, 'data'),
     },
   })
+  expect(result.stdout + result.stderr).not.toContain(canary)
+  return result
+}
+const silence = { exitCode: 0, signal: null, stdout: '', stderr: '' }
 const wordsOf = (line: string, name: string): string[] =>
   line.replaceAll('NAME', name).replaceAll('JOB', job).split(' ')
 
@@ -87,43 +108,41 @@ it.each(lines)('kiln %s', async (line) => {
   const quiet = await run([...wordsOf(line, 'two'), '-q'])
   // Log lines of a service are no remarks.
   const stderr = line.startsWith('serve-scheduler') ? '' : quiet.stderr
-  expect({ ...quiet, stderr }).toEqual({ exitCode: 0, signal: null, stdout: '', stderr: '' })
+  expect({ ...quiet, stderr }).toEqual(silence)
 })
 
-/** They only read, or have this in a test of their own: they want a server or a set of their own. */
+it.each(readers)('kiln %s -q', async (line) => {
+  expect(await run([...line.split(' '), '-q'])).toEqual(silence)
+})
+
+/** readonly-url.test.ts has those that only read; the others want a server or a schema of their own. */
 const elsewhere = new Set([
   ...readingCommands,
   'analysis options',
-  'analysis validate',
-  'backup list',
-  'backup show',
-  'completion',
   'config check',
-  'config show',
-  'config suggest',
+  'db psql',
   'db start',
   'db status',
   'db stop',
-  'db url',
   'doctor',
   'duckdb info',
   'duckdb query',
-  'duckdb sizes',
   'executor drain',
   'health',
   'health check',
   'migrate baseline',
   'migrate down',
-  'migrate plan',
   'migrate repair',
   'migrate status',
   'migrate up',
-  'migrate verify',
+  'quickstart',
   'restore duckdb',
   'restore postgres',
+  'sandbox check',
 ])
 
 it('forgets no command', () => {
-  const isNamed = (name: string) => lines.some((line) => `${line} `.startsWith(`${name} `))
+  const isNamed = (name: string) =>
+    [...lines, ...readers].some((line) => `${line} `.startsWith(`${name} `))
   expect(commandNames.filter((name) => !isNamed(name) && !elsewhere.has(name))).toEqual([])
 })

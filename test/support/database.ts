@@ -33,6 +33,21 @@ export async function createTestDatabase(
   }
 }
 
+/** The same with a password: the tests' server trusts whoever connects, so that any is right. */
+function withPassword(connectionString: string, password: string): string {
+  return /\/\/[^/]*@/.test(connectionString)
+    ? connectionString.replace(/\/\/([^/:@]*)(:[^/@]*)?@/, `//$1:${password}@`)
+    : connectionString.replace('//', `//${process.env.USER ?? 'postgres'}:${password}@`)
+}
+
+/** A secret in every setting that takes one. */
+export const secretSettings = (connectionString: string, secret: string) => ({
+  DATABASE_URL: withPassword(connectionString, secret),
+  DATABASE_READONLY_URL: withPassword(connectionString, secret),
+  ANALYSIS_API_TOKEN: `${secret}-of-16-or-more`,
+  BACKUP_PASSPHRASE: secret,
+})
+
 /**
  * Connections that are still there after a moment: a server ends a closed one asynchronously, on a busy
  * machine late.

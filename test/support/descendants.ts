@@ -26,5 +26,14 @@ export function descendantsOf(pid: number): number[] {
   return found
 }
 
+/** The command line of a process; empty when it has ended. Linux only. */
+export function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
+}
+
 /** Which of these processes still run. */
 export const survivors = (pids: readonly number[]): number[] => pids.filter(isProcessRunning)

@@ -8,6 +8,8 @@ export interface PostgresProxy {
   readonly connectionString: string
   /** Connections made through it so far. */
   readonly connectionCount: number
+  /** Questions answered through it so far; a login counts as one. */
+  readonly answerCount: number
   /** No notification reaches a client, as behind a pooler that shares sessions by transaction. */
   dropNotifications: boolean
   /** Nothing passes either way while connections stay open, as when a host vanishes from the net. */
@@ -31,6 +33,7 @@ export async function startPostgresProxy(connectionString: string): Promise<Post
   const sockets = new Set<Socket>()
   const abandoned = new WeakSet<Socket>()
   let connectionCount = 0
+  let answerCount = 0
   let isFrozen = false
   let answersLeft = Number.POSITIVE_INFINITY
   let losing: { readonly statement: string; readonly isLost: () => void } | undefined
@@ -53,7 +56,11 @@ export async function startPostgresProxy(connectionString: string): Promise<Post
       hasRows ||= type === 'D'
       // ReadyForQuery ends each answer.
       isComplete = type === 'Z'
-      if (isComplete && (answersLeft -= 1) === 0) freeze()
+      if (isComplete) {
+        answerCount += 1
+        answersLeft -= 1
+        if (answersLeft === 0) freeze()
+      }
       return !(type === 'A' && state.dropNotifications)
     })
     client.on('data', (data: Buffer) => {
@@ -100,6 +107,9 @@ export async function startPostgresProxy(connectionString: string): Promise<Post
     connectionString: `postgresql://${login}@127.0.0.1:${address.port}/${database}`,
     get connectionCount() {
       return connectionCount
+    },
+    get answerCount() {
+      return answerCount
     },
     get dropNotifications() {
       return state.dropNotifications
