@@ -381,14 +381,3 @@ describe('kiln analysis validate', () => {
     expect(errorOf(result)[0]).toContain('[USAGE]')
   })
 })
-
-it.each(['create', 'update', 'list', 'show', 'versions', 'validate'])(
-  'kiln analysis %s has help with an example of long flags and exit codes',
-  async (command) => {
-    const { stdout, exitCode } = await analysis([command, '--help'])
-    expect(exitCode).toBe(0)
-    expect(stdout).toMatch(/EXAMPLES\n.*\$ kiln analysis .* --/s)
-    expect(stdout).toContain('EXIT CODES')
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
-  },
-)

@@ -249,17 +249,6 @@ describe('kiln datasource list, show, test, remove', () => {
   })
 })
 
-it.each(['add', 'list', 'show', 'test', 'remove'])(
-  'kiln datasource %s has help with an example of long flags and exit codes',
-  async (command) => {
-    const { stdout, exitCode } = await datasource([command, '--help'])
-    expect(exitCode).toBe(0)
-    expect(stdout).toMatch(/EXAMPLES\n.*\$ kiln datasource .* --/s)
-    expect(stdout).toContain('EXIT CODES')
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
-  },
-)
-
 // Last, over everything the commands above printed and left behind.
 it('never prints or writes the secret', async () => {
   expect(outputs.length).toBeGreaterThan(50)

@@ -136,17 +136,6 @@ describe('every other command', () => {
   })
 })
 
-test.each(['', 'up', 'status', 'plan', 'down', 'verify', 'create', 'baseline', 'repair'])(
-  'the help of kiln migrate %s has examples and exit codes, at 80 columns',
-  async (command) => {
-    const { exitCode, stdout } = await runKiln(['migrate', ...command.split(' '), '--help'])
-    expect(exitCode).toBe(0)
-    expect(stdout).toMatch(/EXAMPLES\n/)
-    expect(stdout).toMatch(/EXIT CODES\n/)
-    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
-  },
-)
-
 describe('kiln migrate status', () => {
   test('lists the states; --check exits 1 while something is pending', async () => {
     await migrate('up', '--to', '1')

@@ -31,6 +31,7 @@ import { LeaseHolder } from './lease-holder.ts'
 import { LeaseTable } from './lease-table.ts'
 import { openSandboxes } from './open-sandboxes.ts'
 import { OutcomeBatch } from './outcome-batch.ts'
+import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
 import { insertChild } from './insert-child.ts'
 import type { InsertedJob } from './inserted-job.ts'
 import type { ExecutorActivity } from './activity.ts'
@@ -337,11 +338,11 @@ export class Executor {
     return hasDueJobs(this.claimQueries, this.id)
   }
 
+  /** Repeated until it is answered: jobs whose lease ended without our knowing must not be run here. */
   private async release(holders: readonly LeaseHolder[]): Promise<void> {
-    await releaseJobs(
-      this.context.database.queries,
-      holders.map((holder) => holder.lease),
-    )
+    const { queries } = this.context.database
+    const leases = holders.map((holder) => holder.lease)
+    await retryWhileDatabaseIsAway(() => releaseJobs(queries, leases), this.stopping)
     for (const holder of holders) holder.drop()
   }
 

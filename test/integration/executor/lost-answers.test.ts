@@ -1,7 +1,7 @@
 /** An executor whose connection breaks between the commit of a claim and its answer. */
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { openDatabase } from '../../../src/core/database/index.ts'
-import { Executor, noOpRunner } from '../../../src/core/executor/index.ts'
+import { Executor, type ScriptRunner, noOpRunner } from '../../../src/core/executor/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { startPostgresProxy } from '../../support/postgres-proxy.ts'
 import { insertAnalysis } from '../../support/queue.ts'
@@ -13,9 +13,8 @@ beforeAll(async () => {
 })
 afterAll(() => test.close())
 
-it.each([false, true])('leaves no job stuck, until empty: %s', async (untilEmpty) => {
-  const { pool } = test.context.database
-  await pool.query('truncate analyses cascade')
+/** An executor that reaches the database through a proxy. */
+async function startExecutor(runner: ScriptRunner) {
   const proxy = await startPostgresProxy(test.database.connectionString)
   const database = openDatabase({
     target: {
@@ -29,7 +28,7 @@ it.each([false, true])('leaves no job stuck, until empty: %s', async (untilEmpty
   const end = new AbortController()
   const executor = new Executor(
     { ...test.context, database, signal: end.signal },
-    { kind: 'service', concurrency: 2, programVersion: '0', runner: noOpRunner },
+    { kind: 'service', concurrency: 2, programVersion: '0', runner },
   )
   onTestFinished(async () => {
     end.abort()
@@ -38,7 +37,13 @@ it.each([false, true])('leaves no job stuck, until empty: %s', async (untilEmpty
     await proxy.close()
   })
   await executor.start()
+  return { proxy, executor }
+}
 
+it.each([false, true])('leaves no job stuck, until empty: %s', async (untilEmpty) => {
+  const { pool } = test.context.database
+  await pool.query('truncate analyses cascade')
+  const { proxy, executor } = await startExecutor(noOpRunner)
   const answerIsLost = proxy.loseAnswer('kiln_claim_jobs')
   await pool.query('insert into analysis_jobs (analysis_id) select $1 from generate_series(1, 5)', [
     await insertAnalysis(pool),
@@ -59,4 +64,31 @@ it.each([false, true])('leaves no job stuck, until empty: %s', async (untilEmpty
   expect(rows).toEqual([
     { status: 'completed', attempt: 1, lost_count: 0, outcome: 'completed', jobs: 5 },
   ])
+})
+
+it('begins no job that went back to the queue while it did not hear of it', async () => {
+  const { pool } = test.context.database
+  await pool.query('truncate analyses cascade')
+  const begun: string[] = []
+  let open: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => (open = resolve))
+  const { proxy, executor } = await startExecutor(async (job) => {
+    begun.push(job.id)
+    if (job.priority === 0) await gate
+    return { status: 'completed', resultText: 'null', peakMemoryBytes: 0 }
+  })
+  // Quick ones, after which others are claimed ahead.
+  await pool.query(
+    `insert into analysis_jobs (analysis_id, priority)
+     select $1, case when number <= 60 then 10 else 0 end
+     from generate_series(1, 90) as number`,
+    [await insertAnalysis(pool)],
+  )
+  const answerIsLost = proxy.loseAnswer('as given (id, token)')
+  const served = executor.serve({ untilEmpty: true })
+  await answerIsLost
+  open()
+  await served
+  expect(begun).toHaveLength(90)
+  expect(new Set(begun).size).toBe(90)
 })
