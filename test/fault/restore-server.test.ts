@@ -4,7 +4,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { create } from 'tar'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -266,6 +266,19 @@ describe.runIf(canMount)('a repository that nobody can write', () => {
   })
 })
 
+/** A server whose log finds no room ends itself, before it can tell what a statement met. */
+async function moveLog(server: OwnPostgres, folder: string): Promise<void> {
+  const { rows } = await server.pool.query<{ path: string }>(
+    `select current_setting('data_directory') || '/pg_wal' as path`,
+  )
+  const [{ path: log } = { path: '' }] = rows
+  await server.stop()
+  execFileSync('cp', ['-a', log, folder])
+  rmSync(log, { recursive: true })
+  symlinkSync(folder, log)
+  await server.start()
+}
+
 describe.runIf(canMount)('a full disk', () => {
   it('of the data folder ends a restore of databases, and leaves what was there', async () => {
     await onSmallDisk('4m', async (folder) => {
@@ -317,8 +330,9 @@ describe.runIf(canMount)('a full disk', () => {
   })
 
   it('of the server ends a restore of tables, which changes nothing', async () => {
-    await onSmallDisk('120m', async (folder) => {
+    await onSmallDisk('88m', async (folder) => {
       const server = await startOwnPostgres({ max_wal_size: '32MB' }, undefined, folder)
+      await moveLog(server, path.join(folder, '..', 'wal'))
       const context = contextOf(server.connectionString, 'the full server')
       try {
         await insertAnalysis(server.pool, undefined, { title: 'live' })
