@@ -86,6 +86,7 @@ Runs here, in a sandbox; Ctrl-C cancels the job. With --queue a running service 
       requireIsolation: this.flags['require-isolation'],
       ...(this.flags.timeout === undefined ? {} : { timeoutMs: this.flags.timeout }),
       onLogLine: (line) => this.say(logLineText(line)),
+      onAway: this.onAway,
     })
     const job = await getJob(context, end.jobId)
     await this.report([jobCase(job)])

@@ -263,7 +263,10 @@ export class ClaimLoop {
     } catch (error) {
       const { log } = this.options.context
       log.warn({ error: messageOf(error) }, 'database error: cannot give back what was claimed')
-      // They are still ours: run them.
+      // They are still ours: run them, unless this executor stops, where nobody knows whose they are.
+      if (!this.options.isOpen()) {
+        for (const holder of old) holder.abort(new KilnError('TERMINATED', 'the executor stops'))
+      }
       this.ahead.putBack(old)
       this.begin()
     } finally {

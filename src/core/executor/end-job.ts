@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { isDatabaseError, isRefusal } from '../database/index.ts'
+import { isDatabaseError, isRefusal, isServerAway } from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
 import { delay } from '../os/index.ts'
 import { CommitInDoubtError, type CommitOptions, commitOutcome } from './commit-outcome.ts'
@@ -15,6 +15,8 @@ const unstoredDelayMs = 5000
 export interface EndJobOptions extends Omit<CommitOptions, 'signal'> {
   readonly log: Context['log']
   readonly interruption: Interruption
+  /** Of an executor that somebody waits for: then the job is given up, and found as lost. */
+  readonly awayLimitMs: number | undefined
 }
 
 /**
@@ -38,6 +40,7 @@ export async function endJob(
       const message = `cannot store the outcome: ${messageOf(error)}`
       log.error({ jobId: job.id, tries }, message)
       if (!mayRetry && tries > 1) throw error
+      if (options.awayLimitMs !== undefined && isServerAway(error)) throw error
       // What people can mend costs nobody a result.
       if (isRefusal(error) || !isDatabaseError(error)) {
         attempt = {
@@ -52,8 +55,15 @@ export async function endJob(
 }
 
 function write(options: EndJobOptions, outcome: EndedOutcome): Promise<JobEnd | undefined> {
-  const { interruption } = options
-  const retry = <T>(work: () => Promise<T>) => retryWhileDatabaseIsAway(work, interruption)
+  const { interruption, awayLimitMs } = options
+  const retry = <T>(work: () => Promise<T>) =>
+    retryWhileDatabaseIsAway(work, {
+      // Made only when it is asked for.
+      get signal() {
+        return interruption.signal
+      },
+      awayLimitMs,
+    })
   if (outcome.status !== 'completed' || !outcome.database) {
     return writeOutcome(options, outcome, retry)
   }

@@ -11,6 +11,8 @@ export interface ExecutorOptions {
   readonly requireIsolation?: boolean
   /** Each log line of each job at once. */
   readonly onLogLine?: (line: JobLogLine) => void
+  /** Told when the database goes away while jobs run here: their outcomes wait for it. */
+  readonly onAway?: (message: string) => void
   /** Between two steps of committing a project's database: for tests that end processes there. */
   readonly onCommitStep?: (step: CommitStep) => Promise<void>
   /** In place of sandboxes, none of which is then started: to measure the queue alone. */

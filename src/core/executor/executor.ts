@@ -15,7 +15,12 @@ import {
   retireExecutor,
   sweepInPassing,
 } from '../jobs/index.ts'
-import { type DataFolder, currentProcessIdentity, openDataFolder } from '../os/index.ts'
+import {
+  type DataFolder,
+  currentProcessIdentity,
+  openDataFolder,
+  whenAborted,
+} from '../os/index.ts'
 import type { SandboxPool } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
 import { CommitSettler } from './commit-settler.ts'
@@ -40,6 +45,12 @@ import { QueueMender } from './queue-mender.ts'
 import { removeStaleJobFolders } from './remove-stale-job-folders.ts'
 import { VersionCache } from './version-cache.ts'
 import { WakeUp } from './wake-up.ts'
+
+/**
+ * A command that runs a job, or works until the queue is empty, waits so long for a database that is away
+ * when an outcome is to be written: longer than a restart or a failover, and not for ever.
+ */
+const waitedForMs = 300_000
 
 /** A claim that takes longer is given up: the server has gone, and another may be there already. */
 const claimLimitMs = 3000
@@ -67,6 +78,8 @@ export class Executor {
   private readonly meter = new ExecutorMeter()
   /** One failed that may have been committed: jobs may run in our name that we do not know of. */
   private isClaimInDoubt = false
+  /** While a person or a pipeline waits for the end; a service waits as long as it takes. */
+  private awayLimitMs: number | undefined
   private startedAt = 0
   private loop: ClaimLoop | undefined
   private pool: SandboxPool | undefined
@@ -80,6 +93,7 @@ export class Executor {
   constructor(context: Context, options: ExecutorOptions) {
     this.context = context
     this.options = options
+    if (options.kind === 'one_shot') this.awayLimitMs = waitedForMs
     this.claimQueries = promptQueries(context.database, claimLimitMs)
     this.versions = new VersionCache(context)
     this.claimAhead = new ClaimAhead(options.concurrency, availableParallelism())
@@ -101,6 +115,7 @@ export class Executor {
         }
       },
       onDeclaredDead: () => this.fenceOut(),
+      onAway: options.onAway,
       onWaitingJobs: () => void this.admission.admit(),
       alongside: (queries) => this.meter.save(queries, this.id),
     })
@@ -172,6 +187,7 @@ export class Executor {
       onCommitStep: this.options.onCommitStep,
       runChild: (input, options) => this.runChild(input, options),
       childSlots: new ChildSlots(this.options.concurrency),
+      awayLimitMs: () => this.awayLimitMs,
       onConcluded: (holder, end, tookMs) => {
         this.meter.jobEnded(end.status, tookMs)
         if (holder.holdsSlot) void this.admission.admit()
@@ -192,7 +208,7 @@ export class Executor {
   }
 
   /** The same for a child, whose parent waits also for a database that is away. */
-  private runChild(
+  private async runChild(
     input: InsertedJob,
     {
       signal,
@@ -201,7 +217,14 @@ export class Executor {
   ): Promise<JobEnd> {
     const { queries } = this.context.database
     const end = AbortSignal.any([signal, this.stopping.signal])
-    return this.insertAndRun(input, (claimed) => insertChild(queries, claimed, end), { onStart })
+    const insert = (claimed: ClaimedJobInput) => insertChild(queries, claimed, end)
+    try {
+      return await this.insertAndRun(input, insert, { onStart })
+    } catch (error) {
+      // The parent is about to be handed over: its script must not hear of it, and fail.
+      if (this.isStopping) await whenAborted(signal)
+      throw error
+    }
   }
 
   private async insertAndRun(
@@ -226,6 +249,7 @@ export class Executor {
   async serve(options: { readonly untilEmpty: boolean }): Promise<ServeCounts> {
     const { context } = this
     const { signal } = context
+    if (options.untilEmpty) this.awayLimitMs = waitedForMs
     const onAbort = () => this.wakeUp.wake()
     signal.addEventListener('abort', onAbort, { once: true })
     // What began to wait while nobody was here.
@@ -331,8 +355,9 @@ export class Executor {
   private async hasDueJobs(): Promise<boolean> {
     if (this.isClaimInDoubt) {
       await this.heartbeat.beat()
-      // Nobody knows: the loop asks again.
-      if (this.heartbeat.isFailing) return true
+      if (this.heartbeat.isFailing) {
+        throw new KilnError('DATABASE_CONNECTION_FAILED', 'the heartbeat does not come through')
+      }
       this.isClaimInDoubt = false
     }
     return hasDueJobs(this.claimQueries, this.id)

@@ -1,5 +1,11 @@
 import type { Context } from '../context.ts'
-import { type Database, type Queries, openDatabase, promptQueries } from '../database/index.ts'
+import {
+  type Database,
+  type Queries,
+  databaseError,
+  openDatabase,
+  promptQueries,
+} from '../database/index.ts'
 import { messageOf } from '../errors/index.ts'
 import { type BeatReply, beatExecutor, findEndedLeases } from '../jobs/index.ts'
 import type { ClaimNumbers } from './claim-numbers.ts'
@@ -27,6 +33,8 @@ export interface HeartbeatOptions {
   readonly onEnded: (holders: readonly LeaseHolder[]) => void
   /** Others declared this executor dead. */
   readonly onDeclaredDead: () => void
+  /** The database cannot be reached, or takes no heartbeat: once until it is back. */
+  readonly onAway?: ((message: string) => void) | undefined
   /** A due job waits for a limit. */
   readonly onWaitingJobs: () => void
   /** After each heartbeat that came through; its errors count as the heartbeat's. */
@@ -143,6 +151,7 @@ export class Heartbeat {
       // Scripts go on; outcomes are written when the database is back.
       if (!this.isDatabaseAway) {
         context.log.warn({ error: messageOf(error) }, 'database error: the heartbeat fails')
+        this.options.onAway?.(databaseError(error, context.database.target.label).message)
       }
       this.isDatabaseAway = true
     }

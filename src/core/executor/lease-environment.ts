@@ -31,6 +31,8 @@ export interface LeaseEnvironment {
     options: { readonly signal: AbortSignal; readonly onStart: (jobId: string) => void },
   ) => Promise<JobEnd>
   readonly childSlots: ChildSlots
+  /** How long an outcome waits for a database that is away; as long as it takes unless told. */
+  readonly awayLimitMs: () => number | undefined
   readonly onCommitStep: ((step: CommitStep) => Promise<void>) | undefined
   /** The job has ended and holds nothing any more; so long after its turn came. */
   readonly onConcluded: (holder: LeaseHolder, end: JobEnd, tookMs: number) => void

@@ -227,7 +227,7 @@ export class LeaseHolder {
   }
 
   private endJob(outcome: EndedOutcome): Promise<JobEnd | undefined> {
-    const { context, batch, dataFolder, executorId, onCommitStep } = this.environment
+    const { context, batch, dataFolder, executorId, onCommitStep, awayLimitMs } = this.environment
     return endJob(
       {
         queries: context.database.queries,
@@ -240,6 +240,7 @@ export class LeaseHolder {
         onCommitStep,
         log: context.log,
         interruption: this.interruption,
+        awayLimitMs: awayLimitMs(),
       },
       outcome,
     )

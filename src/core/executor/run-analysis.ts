@@ -19,6 +19,8 @@ export interface RunAnalysisInput {
   readonly requireIsolation?: boolean
   readonly onStart?: (jobId: string) => void
   readonly onLogLine?: (line: JobLogLine) => void
+  /** Told when the database goes away meanwhile: the outcome waits for it. */
+  readonly onAway?: (message: string) => void
 }
 
 /**
@@ -39,6 +41,7 @@ export async function runAnalysis(context: Context, input: RunAnalysisInput): Pr
     programVersion: input.programVersion,
     requireIsolation: input.requireIsolation ?? false,
     ...(input.onLogLine ? { onLogLine: input.onLogLine } : {}),
+    ...(input.onAway ? { onAway: input.onAway } : {}),
   })
   try {
     await executor.start()

@@ -3,7 +3,7 @@ import { delay } from '../os/index.ts'
 import { getJob } from './get-job.ts'
 import { type Job, finalStatuses } from './job.ts'
 import { type JobLogFilter, type JobLogLine, pageLines, readJobLogs } from './job-logs.ts'
-import { Patience, type PatienceOptions } from './patience.ts'
+import { Patience, type PatienceOptions, patientContext } from './patience.ts'
 import { sweepInPassing } from './sweep-lost-executors.ts'
 
 /** How often new lines are looked for; executors store them in batches about as often. */
@@ -23,11 +23,12 @@ const lateLinesMs = 3000
  *   it is aborted.
  */
 export async function* followJobLogs(
-  context: Pick<Context, 'database' | 'log' | 'signal' | 'clock'>,
+  given: Pick<Context, 'database' | 'log' | 'signal' | 'clock'>,
   jobId: string,
   filter: JobLogFilter = {},
   options: PatienceOptions = {},
 ): AsyncGenerator<readonly JobLogLine[]> {
+  const context = patientContext(given)
   const { queries } = context.database
   let last: JobLogLine | undefined
   let endedAt: number | undefined

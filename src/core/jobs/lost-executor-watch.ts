@@ -8,7 +8,7 @@ import {
   isProvablyGone,
 } from '../os/index.ts'
 import { type Rescue, rescueJobs, rescueUnownedJobs } from './rescue-jobs.ts'
-import { deadAfterMs, problemOf, unownedProblem } from './sweep-lost-executors.ts'
+import { deadAfterMs, lockedText, problemOf, unownedProblem } from './sweep-lost-executors.ts'
 
 /** Between looks while nobody is about to be declared dead: a quarter of what may pass unseen. */
 const lookEveryMs = 2000
@@ -51,7 +51,7 @@ export interface LostExecutor extends Rescue {
   /** Null for jobs that no executor ran. */
   readonly executorId: string | null
   readonly label: string | null
-  /** Why its jobs could not be rescued; the watch goes on, and tries again. */
+  /** Why its jobs could not be rescued, or not all; the watch goes on, and tries again. */
   readonly problem?: string
 }
 
@@ -156,10 +156,12 @@ async function attempt<T extends Rescue | undefined>(
   work: () => Promise<T>,
 ): Promise<T | (Rescue & { readonly problem: string })> {
   try {
-    return await work()
+    const rescue = await work()
+    if (!rescue || rescue.locked === 0) return rescue
+    return { ...rescue, problem: `${what}: ${lockedText(rescue.locked)}` }
   } catch (error) {
     if (isConnectionLost(error)) throw error
-    return { pending: 0, failed: 0, problem: `${what}: ${messageOf(error)}` }
+    return { pending: 0, failed: 0, locked: 0, problem: `${what}: ${messageOf(error)}` }
   }
 }
 

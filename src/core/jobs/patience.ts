@@ -1,9 +1,16 @@
 import type { Context } from '../context.ts'
-import { databaseError, isConnectionLost } from '../database/index.ts'
+import {
+  type Database,
+  databaseError,
+  isConnectionLost,
+  promptDatabase,
+} from '../database/index.ts'
 import { delay } from '../os/index.ts'
 
 /** A restart of Postgres takes seconds, a failover half a minute; more is for somebody to know. */
 const usualLimitMs = 60_000
+/** A look takes milliseconds; a server that leaves it without an answer for so long is away as well. */
+const answerLimitMs = 10_000
 /** First and longest wait between looks; each is halved or left whole at random. */
 const firstDelayMs = 250
 const longestDelayMs = 2000
@@ -13,6 +20,11 @@ export interface PatienceOptions {
   readonly timeoutMs?: number | undefined
   /** Called when the database goes away, the first time only. */
   readonly onAway?: ((message: string) => void) | undefined
+}
+
+/** The same context, whose statements take a server that falls silent for one that is away. */
+export function patientContext<Given extends { readonly database: Database }>(given: Given): Given {
+  return { ...given, database: promptDatabase(given.database, answerLimitMs) }
 }
 
 /** Looks at rows again and again for somebody who waits: a database that is away ends no waiting. */

@@ -5,6 +5,8 @@ import type { Queries } from '../database/index.ts'
 export interface Rescue {
   readonly pending: number
   readonly failed: number
+  /** Left to the next rescue, since another session has locked their rows. */
+  readonly locked: number
 }
 
 /**
@@ -52,8 +54,9 @@ export function rescueJobs(
       ended as (
         delete from analysis_leases lease
         where token in (select token from held)
-          and ${namesNoOther(sql`job.executor_id in (select id from dead)`)}
-      )
+          and not exists (${leftOf(sql`lease.job_ids`, ofTheDead)})
+      ),
+      left_over as (${leftOf(sql`array(select unnest(job_ids) from held)`, ofTheDead)})
     `,
   )
 }
@@ -85,8 +88,9 @@ export function rescueUnownedJobs(queries: Queries): Promise<Rescue> {
         where lease.token = unowned.token
           -- A job may have joined it since.
           and lease.job_ids = unowned.job_ids
-          and ${namesNoOther(hasNoExecutor)}
-      )
+          and not exists (${leftOf(sql`lease.job_ids`, hasNoExecutor)})
+      ),
+      left_over as (${leftOf(sql`array(select unnest(job_ids) from unowned)`, hasNoExecutor)})
     `,
   )
 }
@@ -110,16 +114,19 @@ const hasNoExecutor = sql`
   )
 `
 
-/** Of those that this rescue is for, `lease` names none that is not in `lost`: one whose row is locked. */
-const namesNoOther = (isMine: RawBuilder<unknown>): RawBuilder<unknown> => sql`
-  not exists (
-    select
-    from analysis_jobs job
-    where job.id = any (lease.job_ids)
-      and ${isUnfinished}
-      and ${isMine}
-      and job.id not in (select id from lost)
-  )
+const ofTheDead = sql`job.executor_id in (select id from dead)`
+
+/** Of the named jobs that this rescue is for, those that are not in `lost`: their rows are locked. */
+const leftOf = (
+  jobIds: RawBuilder<unknown>,
+  isMine: RawBuilder<unknown>,
+): RawBuilder<unknown> => sql`
+  select job.id
+  from analysis_jobs job
+  where job.id = any (${jobIds})
+    and ${isUnfinished}
+    and ${isMine}
+    and job.id not in (select id from lost)
 `
 
 /** Ends the attempts of `lost`. Counts that somebody has set by SQL may be at their greatest. */
@@ -174,8 +181,10 @@ async function endLost(queries: Queries, lost: RawBuilder<unknown>): Promise<Res
     )
     select count(*) filter (where may_run_again)::integer as pending,
       count(*) filter (where not may_run_again)::integer as failed,
+      (select count(*) from left_over)::integer as locked,
       (select count(*) from notified) as notified
     from changed
   `.execute(queries)
-  return { pending: rows[0]?.pending ?? 0, failed: rows[0]?.failed ?? 0 }
+  const [{ pending, failed, locked } = { pending: 0, failed: 0, locked: 0 }] = rows
+  return { pending, failed, locked }
 }

@@ -12,7 +12,7 @@ export const deadAfterMs = 8000
 const missedBeatMs = 2500
 
 /** What a sweep came to. */
-export interface Sweep extends Rescue {
+export interface Sweep extends Omit<Rescue, 'locked'> {
   /** What it could not do, one sentence each; the caller says so and goes on. */
   readonly problems: readonly string[]
 }
@@ -46,26 +46,39 @@ export async function sweepLostExecutors(queries: Queries): Promise<Sweep> {
   const problems: string[] = []
   const attempt = async <T>(what: string, instead: T, work: () => Promise<T>): Promise<T> => {
     try {
-      return await work()
+      return await inSavepoint(queries, work)
     } catch (error) {
       if (isConnectionLost(error)) throw error
       problems.push(`${what}: ${messageOf(error)}`)
       return instead
     }
   }
-  const none: Rescue = { pending: 0, failed: 0 }
+  const none: Rescue = { pending: 0, failed: 0, locked: 0 }
   const total = { pending: 0, failed: 0 }
   const suspects = await attempt('cannot look for dead executors', [], () => findSuspects(queries))
   const self = suspects.length > 0 ? currentProcessIdentity() : undefined
   for (const suspect of suspects) {
-    const { pending, failed } =
-      suspect.id === null
-        ? await attempt(unownedProblem, none, () => rescueUnownedJobs(queries))
-        : await attempt(problemOf(suspect.label), none, () => judge(queries, suspect, self))
+    const what = suspect.id === null ? unownedProblem : problemOf(suspect.label)
+    const { pending, failed, locked } = await attempt(what, none, () =>
+      suspect.id === null ? rescueUnownedJobs(queries) : judge(queries, suspect, self),
+    )
     total.pending += pending
     total.failed += failed
+    if (locked > 0) problems.push(`${what}: ${lockedText(locked)}`)
   }
   return { ...total, problems }
+}
+
+/** In a transaction of the caller, what fails undoes itself and not what went before. */
+async function inSavepoint<T>(queries: Queries, work: () => Promise<T>): Promise<T> {
+  if (!queries.isTransaction) return work()
+  await sql`savepoint kiln_attempt`.execute(queries)
+  try {
+    return await work()
+  } catch (error) {
+    await sql`rollback to savepoint kiln_attempt`.execute(queries)
+    throw error
+  }
 }
 
 /**
@@ -84,6 +97,10 @@ export async function sweepInPassing({
 /** What is said when the jobs of an executor cannot be rescued. */
 export const problemOf = (label: string): string => `cannot rescue the jobs of executor ${label}`
 
+/** Why some jobs are left to the next look. */
+export const lockedText = (count: number): string =>
+  `another session has locked ${count === 1 ? 'the row of one' : `the rows of ${count}`} of them`
+
 export const unownedProblem = 'cannot rescue the jobs that no executor runs'
 
 async function judge(
@@ -95,7 +112,7 @@ async function judge(
     return rescueJobs(queries, suspect.id, suspect.beatCount)
   }
   await noteSuspicion(queries, suspect)
-  return { pending: 0, failed: 0 }
+  return { pending: 0, failed: 0, locked: 0 }
 }
 
 async function findSuspects(queries: Queries): Promise<(Suspect | Nobody)[]> {

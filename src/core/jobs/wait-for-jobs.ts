@@ -3,7 +3,7 @@ import { KilnError } from '../errors/index.ts'
 import { delay } from '../os/index.ts'
 import { getJob, getJobSummaries } from './get-job.ts'
 import { type Job, type JobSummary, finalStatuses } from './job.ts'
-import { Patience, type PatienceOptions } from './patience.ts'
+import { Patience, type PatienceOptions, patientContext } from './patience.ts'
 import { sweepInPassing } from './sweep-lost-executors.ts'
 
 /** How often the rows are looked at; no notification tells of an end. */
@@ -26,11 +26,12 @@ type WaitContext = Pick<Context, 'database' | 'log' | 'signal' | 'clock'>
  *   when it is aborted.
  */
 export async function waitForJobs(
-  context: WaitContext,
+  given: WaitContext,
   ids: readonly string[],
   { any = false, ...options }: WaitOptions = {},
 ): Promise<readonly JobSummary[]> {
   const { timeoutMs } = options
+  const context = patientContext(given)
   const startedAt = context.clock.monotonic()
   const patience = new Patience(context, options)
   for (;;) {
@@ -51,11 +52,12 @@ export async function waitForJobs(
 
 /** The same for one job, which comes with its result. */
 export async function waitForJob(
-  context: WaitContext,
+  given: WaitContext,
   jobId: string,
   options: PatienceOptions = {},
 ): Promise<Job> {
-  await waitForJobs(context, [jobId], options)
+  await waitForJobs(given, [jobId], options)
+  const context = patientContext(given)
   return new Patience(context, options).look(() => getJob(context, jobId))
 }
 

@@ -3,7 +3,7 @@ import { delay } from '../os/index.ts'
 import { type JobSummary, finalStatuses } from './job.ts'
 import { jobJson } from './job-json.ts'
 import { type JobFilter, listJobs } from './list-jobs.ts'
-import { Patience, type PatienceOptions } from './patience.ts'
+import { Patience, type PatienceOptions, patientContext } from './patience.ts'
 import { selectJobSummaries } from './select-jobs.ts'
 import { sweepInPassing } from './sweep-lost-executors.ts'
 
@@ -25,11 +25,12 @@ export interface JobChanges {
  * unless told.
  */
 export async function* watchJobs(
-  context: Pick<Context, 'database' | 'log' | 'signal' | 'clock'>,
+  given: Pick<Context, 'database' | 'log' | 'signal' | 'clock'>,
   filter: JobFilter,
   intervalMs: number,
   options: PatienceOptions = {},
 ): AsyncGenerator<JobChanges> {
+  const context = patientContext(given)
   let seen = new Map<string, string>()
   let unfinished: readonly string[] = []
   const patience = new Patience(context, options)

@@ -8,7 +8,7 @@ export { type Clock, systemClock } from './clock.ts'
 export { collectGarbage } from './collect-garbage.ts'
 export { type DataFolder, ensureDataFolder, findDataFolder, openDataFolder } from './data-folder.ts'
 export { giveToOwnerOf } from './give-to-owner.ts'
-export { delay } from './delay.ts'
+export { delay, whenAborted } from './delay.ts'
 export {
   ensurePrivateFolder,
   fileError,

@@ -59,7 +59,6 @@ export class RescueLoop implements ServicePart {
       // It is tried again and again, and said once.
       if (!this.problems.has(problem)) log.warn({ executorId }, problem)
       this.problems.add(problem)
-      return
     }
     // Two services may see one death; the one that came second has nothing to tell.
     if (pending + failed === 0) return

@@ -7,6 +7,7 @@ import type { ServeCounts } from '../executor/index.ts'
 import type { HealthCheck, HttpServer } from '../http/index.ts'
 import { silentLogger } from '../log/index.ts'
 import { type Statistics, cached, foldCounters, readStatistics } from '../metrics/index.ts'
+import { whenAborted } from '../os/index.ts'
 import { TaskRunner } from '../tasks/index.ts'
 import { type ServiceState, checkService, isStalled } from './check-service.ts'
 import { JobRunner } from './job-runner.ts'
@@ -153,7 +154,7 @@ export class Service {
   private async serve(): Promise<ServeCounts> {
     const { context, runner, options } = this
     if (!runner) {
-      await aborted(context.signal)
+      await whenAborted(context.signal)
       return { completed: 0, failed: 0, cancelled: 0 }
     }
     let timer: NodeJS.Timeout | undefined
@@ -237,11 +238,4 @@ export class Service {
 /** A service from its start to its end, for callers that never reload its settings. */
 export function serve(context: Context, options: ServiceOptions): Promise<ServeCounts> {
   return new Service(context, options).run()
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

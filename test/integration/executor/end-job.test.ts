@@ -34,10 +34,8 @@ async function setReadOnly(change: 'set default_transaction_read_only = on' | 'r
 }
 
 describe('endJob', () => {
-  it.each([
-    ['in its row', '{"a":1}'],
-    ['in a file', JSON.stringify('x'.repeat(300_000))],
-  ])('keeps a result %s until the server takes changes again', async (_where, resultText) => {
+  /** The end of a claimed job, over sessions of a server that takes no change. */
+  async function endWhileReadOnly(resultText: string, awayLimitMs?: number) {
     const { settings, log } = test.context
     const executorId = await addExecutor(test.context)
     await insertJob(test.context.database.pool, await insertAnalysis(test.context.database.pool))
@@ -58,9 +56,18 @@ describe('endJob', () => {
         known: { logs: [], peakMemoryBytes: null, startDelayMs: 0, durationMs: 0 },
         log,
         interruption: new Interruption(),
+        awayLimitMs,
       },
       { status: 'completed', resultText, peakMemoryBytes: 0 },
     )
+    return { job, ending }
+  }
+
+  it.each([
+    ['in its row', '{"a":1}'],
+    ['in a file', JSON.stringify('x'.repeat(300_000))],
+  ])('keeps a result %s until the server takes changes again', async (_where, resultText) => {
+    const { job, ending } = await endWhileReadOnly(resultText)
     try {
       await waitUntil('the server has refused it', async () => {
         const { rows } = await sql(
@@ -79,5 +86,15 @@ describe('endJob', () => {
       status: 'completed',
       error_code: null,
     })
+  })
+
+  it('gives the job up after the limit of a command that waits for it', async () => {
+    try {
+      const { job, ending } = await endWhileReadOnly('1', 1)
+      await expect(ending).rejects.toMatchObject({ code: '25006' })
+      expect(await readJob(test.context.database.pool, job.id)).toMatchObject({ status: 'running' })
+    } finally {
+      await setReadOnly('reset all')
+    }
   })
 })

@@ -148,6 +148,22 @@ describe('a look for dead executors', () => {
     expect(await row(bad)).toMatchObject({ status: 'pending' })
   })
 
+  it('in a transaction loses nothing of what went before a rescue that fails', async () => {
+    const { bad, good, mend } = await oneFails()
+    try {
+      await queries()
+        .transaction()
+        .execute(async (transaction) => {
+          const { pending, problems } = await sweepLostExecutors(transaction)
+          expect({ pending, problems: problems.length }).toEqual({ pending: 1, problems: 1 })
+        })
+      expect(await row(good)).toMatchObject({ status: 'pending' })
+      expect(await row(bad)).toMatchObject({ status: 'running' })
+    } finally {
+      await mend()
+    }
+  })
+
   it.each([
     ['a sweep', () => sweepLostExecutors(queries())],
     ['a service', () => new LostExecutorWatch(test.context).look()],
@@ -164,6 +180,7 @@ describe('a look for dead executors', () => {
         [locked, unowned],
       ])
       await look()
+      expect(JSON.stringify(await look())).toContain('locked the row of one of them')
       for (const id of others) expect(await row(id)).toMatchObject({ status: 'pending' })
       for (const id of [locked, unowned]) expect(await row(id)).toMatchObject({ status: 'running' })
       // Nothing more to do, and the executor row may be locked as well.
@@ -190,7 +207,10 @@ describe('a look for dead executors', () => {
     try {
       await operator.query('begin')
       await operator.query('select from analysis_jobs where id = $1 for update', [first?.id])
-      expect(await sweepLostExecutors(queries())).toMatchObject({ pending: 1, problems: [] })
+      expect(await sweepLostExecutors(queries())).toMatchObject({
+        pending: 1,
+        problems: [expect.stringMatching(/another session has locked the row of one of them$/)],
+      })
     } finally {
       await operator.query('rollback')
       operator.release()

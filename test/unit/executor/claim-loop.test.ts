@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Context } from '../../../src/core/context.ts'
 import { ClaimAhead } from '../../../src/core/executor/claim-ahead.ts'
@@ -10,12 +11,14 @@ import { waitUntil } from '../../support/wait-until.ts'
 const concurrency = 4
 
 /** A queue of jobs, of which `quick` take a millisecond and the others until they are let go. */
-function startLoop(quick: number, slow: number) {
+function startLoop(quick: number, slow: number, release?: (stop: () => void) => Promise<never>) {
   const queue = Array.from({ length: quick + slow }, (_, index) => index)
   const claims: number[] = []
   const releases: number[] = []
   const letGo: (() => void)[] = []
   let isOpen = true
+  const aborted = new Set<string>()
+  const begun: string[] = []
   let passes = 0
   const wakeUp = new WakeUp()
   const holders = new WeakMap<object, number>()
@@ -23,6 +26,7 @@ function startLoop(quick: number, slow: number) {
     const claimedAt = performance.now()
     const holder = {
       jobId: String(index),
+      abort: () => aborted.add(String(index)),
       projectId: 'default',
       priority: 0,
       get ageMs() {
@@ -32,6 +36,7 @@ function startLoop(quick: number, slow: number) {
     holders.set(holder, index)
     return holder as unknown as LeaseHolder
   }
+  const log = { warn: () => undefined, info: () => undefined, error: () => undefined }
   const clock = {
     now: () => Date.now(),
     monotonic: () => {
@@ -46,12 +51,22 @@ function startLoop(quick: number, slow: number) {
       return Promise.resolve(claimed.map(hold))
     },
     async run(holder, onScriptEnd) {
+      if (aborted.has(holder.jobId))
+        return { status: 'lost', jobId: holder.jobId, isKnownEnded: false }
+      begun.push(holder.jobId)
       const isQuick = (holders.get(holder) ?? 0) < quick
       if (!isQuick) await new Promise<void>((resolve) => letGo.push(resolve))
       onScriptEnd(isQuick ? 1 : 600_000)
       return { status: 'completed', jobId: holder.jobId, resultText: '1' } satisfies JobEnd
     },
     release(given) {
+      if (release) {
+        releases.push(given.length)
+        return release(() => {
+          isOpen = false
+          for (const go of letGo) go()
+        })
+      }
       queue.unshift(...given.map((holder) => holders.get(holder) ?? 0))
       releases.push(given.length)
       wakeUp.wake()
@@ -60,7 +75,7 @@ function startLoop(quick: number, slow: number) {
   }
   const loop = new ClaimLoop({
     ...options,
-    context: { clock, settings: { pollIntervalMs: 5 } } as unknown as Context,
+    context: { clock, settings: { pollIntervalMs: 5 }, log } as unknown as Context,
     concurrency,
     claimAhead: new ClaimAhead(concurrency, concurrency),
     wakeUp,
@@ -73,6 +88,7 @@ function startLoop(quick: number, slow: number) {
   return {
     claims,
     releases,
+    begun,
     passed: () => passes,
     async end() {
       isOpen = false
@@ -91,4 +107,18 @@ it('gives jobs back once when slow ones follow quick ones, and claims no more ah
   expect(loop.releases).toHaveLength(1)
   expect(loop.claims).toHaveLength(claimed)
   expect(await loop.end()).toMatchObject({ completed: 104 })
+})
+
+it('begins none of those that it could not give back when it stops', async () => {
+  let refuse: (error: Error) => void = () => undefined
+  const loop = startLoop(100, 500, (stop) => {
+    stop()
+    return new Promise((_resolve, reject) => (refuse = reject))
+  })
+  await waitUntil('jobs were to go back', () => Promise.resolve(loop.releases.length > 0))
+  expect(await loop.end()).toMatchObject({ completed: 100 + concurrency })
+  // Its slots are free by now.
+  refuse(new Error('no answer'))
+  await nextTurn()
+  expect(loop.begun).toHaveLength(100 + concurrency)
 })
