@@ -104,11 +104,10 @@ export class RollingFile {
   private roll(): void {
     const named = this.named()
     if (named && this.isOurs(named)) {
-      // Of a link: where it leads, so that the files stay on the disk that was chosen for them.
-      const file = realpathSync(this.options.file)
+      const file = realpathIfThere(this.options.file)
       const lock = `${file}.lock`
       // Another is at it: this line goes where it would have gone before.
-      if (!this.takeLock(lock)) return
+      if (file === undefined || !this.takeLock(lock)) return
       try {
         // Another may have been at it between the look and the lock, and this is its new file.
         const still = this.named()
@@ -173,6 +172,16 @@ function removeLock(lock: string, madeAt: number): void {
     if (!['ENOENT', 'EEXIST'].includes(errorCodeOf(error) ?? '')) throw error
   } finally {
     rmSync(aside, { force: true })
+  }
+}
+
+/** Of a link: where it leads, so that the files stay on the disk that was chosen for them. */
+function realpathIfThere(file: string): string | undefined {
+  try {
+    return realpathSync(file)
+  } catch (error) {
+    if (errorCodeOf(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 

@@ -89,6 +89,7 @@ function startLoop(quick: number, slow: number, release?: (stop: () => void) => 
     claims,
     releases,
     begun,
+    aheadCount: () => loop.aheadCount,
     passed: () => passes,
     async end() {
       isOpen = false
@@ -99,14 +100,21 @@ function startLoop(quick: number, slow: number, release?: (stop: () => void) => 
   }
 }
 
-it('gives jobs back once when slow ones follow quick ones, and claims no more ahead', async () => {
+it('claims nothing ahead after slow ones that followed quick ones had to go back', async () => {
   const loop = startLoop(100, 500)
-  await waitUntil('jobs went back', () => Promise.resolve(loop.releases.length > 0))
-  const [claimed, passed] = [loop.claims.length, loop.passed()]
-  await waitUntil('it went round many times', () => Promise.resolve(loop.passed() > passed + 60))
-  expect(loop.releases).toHaveLength(1)
-  expect(loop.claims).toHaveLength(claimed)
-  expect(await loop.end()).toMatchObject({ completed: 104 })
+  const passes = async (count: number) => {
+    const before = loop.passed()
+    await waitUntil('it went round', () => Promise.resolve(loop.passed() > before + count))
+  }
+  await waitUntil('slow ones run, and all others went back', () =>
+    Promise.resolve(loop.begun.length === 100 + concurrency && loop.aheadCount() === 0),
+  )
+  const releases = loop.releases.length
+  await passes(150)
+  // A claim may have been under way at that moment, and what it brought goes back once.
+  expect(loop.releases.length).toBeGreaterThan(0)
+  expect(loop.releases.length - releases).toBeLessThanOrEqual(1)
+  expect(await loop.end()).toMatchObject({ completed: 100 + concurrency })
 })
 
 it('begins none of those that it could not give back when it stops', async () => {
