@@ -20,6 +20,14 @@ type Flags<T extends typeof Command> = Interfaces.InferredFlags<
 >
 type Args<T extends typeof Command> = Interfaces.InferredArgs<T['args']>
 
+type CommandConstructor = new (
+  argv: string[],
+  config: Command['config'],
+) => KilnCommand<typeof Command>
+
+/** A command that can be run. */
+export type CommandClass = typeof KilnCommand & CommandConstructor
+
 /**
  * What every command is: parse, open what it needs, call core once, render. Closes the traps of
  * oclif that would make exit codes or output lie; test/cli/base-command.test.ts has one test for
@@ -33,6 +41,15 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   static environmentHelp: readonly (readonly [string, string])[] = []
   /** True when the command changes nothing, so that it may go to DATABASE_READONLY_URL. */
   static readsOnly = false
+
+  /** Runs the command: tells what it ended with, and sets the exit code. Oclif's `run` would load all of its configuration. */
+  static async runWith(
+    this: CommandConstructor,
+    argv: readonly string[],
+    config: Command['config'],
+  ): Promise<void> {
+    await new this([...argv], config)._run()
+  }
 
   protected flags!: Flags<T>
   protected args!: Args<T>

@@ -6,21 +6,14 @@ import { KilnError, messageOf } from '../errors/index.ts'
 import { ExecutorMeter } from '../metrics/index.ts'
 import {
   type ClaimedJob,
-  type ClaimedJobInput,
   claimJobs,
   hasDueJobs,
-  insertClaimedJob,
   registerExecutor,
   releaseJobs,
   retireExecutor,
   sweepInPassing,
 } from '../jobs/index.ts'
-import {
-  type DataFolder,
-  currentProcessIdentity,
-  openDataFolder,
-  whenAborted,
-} from '../os/index.ts'
+import { type DataFolder, currentProcessIdentity, openDataFolder } from '../os/index.ts'
 import type { SandboxPool } from '../sandbox/index.ts'
 import { Admission } from './admission.ts'
 import { CommitSettler } from './commit-settler.ts'
@@ -37,8 +30,8 @@ import { LeaseTable } from './lease-table.ts'
 import { openSandboxes } from './open-sandboxes.ts'
 import { OutcomeBatch } from './outcome-batch.ts'
 import { retryWhileDatabaseIsAway } from './retry-while-database-is-away.ts'
-import { insertChild } from './insert-child.ts'
 import type { InsertedJob } from './inserted-job.ts'
+import { InsertedJobs } from './inserted-jobs.ts'
 import type { ExecutorActivity } from './activity.ts'
 import type { ExecutorOptions, RunOptions } from './executor-options.ts'
 import { QueueMender } from './queue-mender.ts'
@@ -69,6 +62,7 @@ export class Executor {
   private readonly claimQueries: Queries
   private readonly claims = new ClaimNumbers()
   private readonly claimAhead: ClaimAhead
+  private readonly inserted: InsertedJobs
   private readonly heartbeat: Heartbeat
   private readonly versions: VersionCache
   private readonly wakeUp = new WakeUp()
@@ -97,6 +91,13 @@ export class Executor {
     this.claimQueries = promptQueries(context.database, claimLimitMs)
     this.versions = new VersionCache(context)
     this.claimAhead = new ClaimAhead(options.concurrency, availableParallelism())
+    this.inserted = new InsertedJobs({
+      queries: context.database.queries,
+      executorId: this.id,
+      claims: this.claims,
+      hold: (job, runOptions) => this.hold(job, false, runOptions),
+      stopping: this.stopping.signal,
+    })
     this.admission = new Admission(context, () => this.wakeUp.wake())
     this.mender = new QueueMender(context)
     this.settler = new CommitSettler(
@@ -185,7 +186,7 @@ export class Executor {
       versions: this.versions,
       onLogLine: this.options.onLogLine,
       onCommitStep: this.options.onCommitStep,
-      runChild: (input, options) => this.runChild(input, options),
+      runChild: (input, options) => this.inserted.runChild(input, options),
       childSlots: new ChildSlots(this.options.concurrency),
       awayLimitMs: () => this.awayLimitMs,
       onConcluded: (holder, end, tookMs) => {
@@ -202,43 +203,8 @@ export class Executor {
    * @throws KilnError LIMITS_FULL when its analysis or project runs as many jobs as it may,
    * TERMINATED when this executor stops.
    */
-  async runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
-    const { queries } = this.context.database
-    return this.insertAndRun(input, (claimed) => insertClaimedJob(queries, claimed), options)
-  }
-
-  /** The same for a child, whose parent waits also for a database that is away. */
-  private async runChild(
-    input: InsertedJob,
-    {
-      signal,
-      onStart,
-    }: { readonly signal: AbortSignal; readonly onStart: (jobId: string) => void },
-  ): Promise<JobEnd> {
-    const { queries } = this.context.database
-    const end = AbortSignal.any([signal, this.stopping.signal])
-    const insert = (claimed: ClaimedJobInput) => insertChild(queries, claimed, end)
-    try {
-      return await this.insertAndRun(input, insert, { onStart })
-    } catch (error) {
-      // The parent is about to be handed over: its script must not hear of it, and fail.
-      if (this.isStopping) await whenAborted(signal)
-      throw error
-    }
-  }
-
-  private async insertAndRun(
-    input: InsertedJob,
-    insert: (input: ClaimedJobInput) => Promise<ClaimedJob>,
-    options: RunOptions = {},
-  ): Promise<JobEnd> {
-    this.stopping.signal.throwIfAborted()
-    const holder = await this.claims.run(async (claimNumber) => {
-      const job = await insert({ ...input, executorId: this.id, claimNumber })
-      return this.hold(job, false, options)
-    })
-    options.onStart?.(holder.jobId)
-    return holder.run()
+  runInserted(input: InsertedJob, options: RunOptions = {}): Promise<JobEnd> {
+    return this.inserted.run(input, options)
   }
 
   /**
