@@ -1,8 +1,6 @@
 #!/usr/bin/env node
 // Old versions of Node.js must be able to read this file: no syntax and no import that they lack
 // before the check.
-import process from 'process'
-
 const major = Number(process.versions.node.split('.')[0])
 if (major < 24) {
   process.stderr.write(

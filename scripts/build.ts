@@ -7,92 +7,53 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Plugin as OclifPlugin } from '@oclif/core'
-import { type BuildOptions, type Plugin, build } from 'esbuild'
 import { nodeFlags } from '../src/core/sandbox/start-command.ts'
 import type { ReferenceCommand } from './reference/command-pages.ts'
 import { manPages } from './reference/man-pages.ts'
+import { bundle } from './bundle.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 const dist = path.join(root, 'dist')
 rmSync(dist, { recursive: true, force: true })
 mkdirSync(dist)
 
-/**
- * `@oclif/core` as a whole loads its help, its plugin loader and semver with every command: a
- * bundle gets only the parts that commands import.
- */
-const oclifParts: Plugin = {
-  name: 'oclif-parts',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^@oclif\/core$/ }, () => ({ path: 'core', namespace: 'oclif-parts' }))
-    onLoad({ filter: /.*/, namespace: 'oclif-parts' }, () => ({
-      resolveDir: root,
-      contents: `
-        export * as Args from '@oclif/core/args'
-        export { Command } from '@oclif/core/command'
-        export * as Flags from '@oclif/core/flags'`,
-    }))
-  },
-}
-
-const shared: BuildOptions = {
-  absWorkingDir: root,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node24',
-  plugins: [oclifParts],
-  external: ['isolated-vm', '@duckdb/node-api', 'pg-native'],
-  logLevel: 'warning',
-  legalComments: 'none',
-  minifySyntax: true,
-  minifyWhitespace: true,
-  // CommonJS packages inside an ES module bundle still call require for Node's own modules.
-  banner: {
-    js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
-  },
-}
-
 const commands = globSync('src/commands/**/*.ts', { cwd: root })
-await build({
-  ...shared,
-  entryPoints: [
-    ...commands.map((file) => ({
-      in: file,
-      out: path.relative('src', file).replace(/\.ts$/, ''),
-    })),
-    { in: 'src/cli/main.ts', out: 'main' },
-    { in: 'src/core/index.ts', out: 'index' },
-  ],
-  outdir: 'dist',
-  splitting: true,
-  chunkNames: 'chunks/[name]-[hash]',
+await bundle({
+  input: {
+    ...Object.fromEntries(
+      commands.map((file) => [path.relative('src', file).replace(/\.ts$/, ''), file]),
+    ),
+    main: 'src/cli/main.ts',
+  },
+  folder: dist,
+  commonFrom: Math.ceil(commands.length / 3),
 })
+await bundle({ input: { index: 'src/core/index.ts' }, folder: dist })
 
 const processes = {
   sandbox: 'src/core/sandbox/process/main.ts',
   duckdb: 'src/core/duckdb/process/main.ts',
   probe: 'src/core/sandbox/probe/main.ts',
 }
-const buildProcess = (name: keyof typeof processes, define: Record<string, string> = {}) =>
-  build({
-    ...shared,
-    entryPoints: [processes[name]],
-    outfile: `dist/processes/${name}.js`,
+const bundleProcess = (name: keyof typeof processes, define: Record<string, string> = {}) =>
+  bundle({
+    input: { [name]: processes[name] },
+    folder: path.join(dist, 'processes'),
+    isOneFile: true,
     define,
   })
-await buildProcess('duckdb')
-await buildProcess('probe')
+await bundleProcess('duckdb')
+await bundleProcess('probe')
 // A sandbox carries what V8 makes of the code in its isolates, as its own Node makes it: each isolate
 // would compile it anew, and a process that serves two jobs never make up for it.
-await buildProcess('sandbox')
+await bundleProcess('sandbox')
 const bridgeCache = spawnSync(
   process.execPath,
   [...nodeFlags, path.join(dist, 'processes/sandbox.js'), 'bridge-cache'],
   { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
 )
 if (bridgeCache.status !== 0) throw new Error('the built sandbox makes no cache of its bridge')
-await buildProcess('sandbox', { shippedBridgeCache: JSON.stringify(bridgeCache.stdout) })
+await bundleProcess('sandbox', { shippedBridgeCache: JSON.stringify(bridgeCache.stdout) })
 
 // The type declarations of scripts travel with the program. The migrations need no copy: sources
 // and build read the folder beside package.json.

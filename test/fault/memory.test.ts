@@ -19,7 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => test.close())
 
-const probe = bundleProcess(path.join(import.meta.dirname, 'memory-probe.ts'))
+const probe = await bundleProcess(path.join(import.meta.dirname, 'memory-probe.ts'))
 
 /**
  * Memory that is in use, not what the garbage collector has yet to give back. Each of the two

@@ -42,7 +42,7 @@ const results = (): number =>
     String(name).endsWith('.gz'),
   ).length
 
-const program = bundleProcess(path.join(import.meta.dirname, 'restore-process.ts'))
+const program = await bundleProcess(path.join(import.meta.dirname, 'restore-process.ts'))
 
 function killedAt(part: 'postgres' | 'duckdb', step: string): void {
   const { signal, stderr } = spawnSync(

@@ -44,7 +44,7 @@ export class Commits {
   private lastRound = 0
 
   async open(): Promise<void> {
-    this.program = bundleProcess(path.join(import.meta.dirname, 'commit-executor.ts'))
+    this.program = await bundleProcess(path.join(import.meta.dirname, 'commit-executor.ts'))
     this.postgres = await startOwnPostgres()
     this.folder = await createTemporaryFolder('commit')
     this.dataDir = path.join(this.folder.path, 'data')

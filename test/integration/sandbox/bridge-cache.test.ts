@@ -36,7 +36,8 @@ it('is in the built sandbox as that Node makes it', async () => {
     entryPath,
     'bridge-cache',
   ])
-  const shipped = /"([A-Za-z0-9+/=]{10000,})"/.exec(await readFile(entryPath, 'utf8'))?.[1] ?? ''
+  const shipped =
+    /["`]([A-Za-z0-9+/=]{10000,})["`]/.exec(await readFile(entryPath, 'utf8'))?.[1] ?? ''
   expect(stampOf(shipped)).toBe(stampOf(stdout))
   expect(stampOf(shipped)).toHaveLength(32)
 })
