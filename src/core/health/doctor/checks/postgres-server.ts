@@ -7,6 +7,8 @@ import { type Check, critical, judge, ok, skipped, warning } from '../check.ts'
 
 const group = 'postgres'
 const leastMajor = 14
+/** A round trip; every statement of every job takes one. */
+const farMs = 50
 
 /** What the server is, and whether Kiln may use it. */
 export const serverChecks: readonly Check[] = [
@@ -19,15 +21,19 @@ export const serverChecks: readonly Check[] = [
       try {
         const { pool, target } = doctor.context.database
         await pool.query('select 1')
-        const startedAt = systemClock.monotonic()
-        await pool.query('select 1')
-        const ms = systemClock.monotonic() - startedAt
+        // The least of a few tells how far it is; one alone, how busy a machine was at that moment.
+        let ms = Infinity
+        for (let round = 0; round < 5 && ms >= farMs; round += 1) {
+          const startedAt = systemClock.monotonic()
+          await pool.query('select 1')
+          ms = Math.min(ms, systemClock.monotonic() - startedAt)
+        }
         return judge(
           ms,
-          { warning: 50 },
+          { warning: farMs },
           {
             fact: `${target.label} answers within ${ms.toFixed(1)} ms`,
-            threshold: '50 ms',
+            threshold: `${farMs} ms`,
             mend: 'run services near their database',
           },
         )
