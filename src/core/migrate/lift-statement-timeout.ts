@@ -13,6 +13,8 @@ export async function liftStatementTimeout(session: Session): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       await session.query('set statement_timeout = 0')
+      // A cancel that came too late for the one before hits the next statement.
+      await session.query('select 1')
       return
     } catch (error) {
       if (!isCancelled(error) || tries >= maxTries) throw error

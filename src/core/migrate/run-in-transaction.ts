@@ -49,6 +49,8 @@ export async function runInTransaction(work: TransactionWork): Promise<void> {
       // A timeout that the migration has set is for its own statements, and not for the ledger's.
       isLifting = true
       await session.query('set local statement_timeout = 0')
+      // A cancel that came too late for the one before hits the next statement.
+      await session.query('select 1')
       isLifting = false
       await work.after()
       await session.query('commit')
