@@ -54,8 +54,11 @@ const asciiOnly: Plugin = {
     for (const file of Object.values(files)) {
       if (file.type !== 'chunk') continue
       file.code = file.code.replaceAll(
-        /[^\0-\x7f]/g,
-        (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        /(\\*)([^\0-\x7f])/g,
+        (_all, before: string, character: string) => {
+          if (before.length % 2 > 0) throw new Error(`cannot escape an escaped ${character}`)
+          return `${before}\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+        },
       )
     }
   },

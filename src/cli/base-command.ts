@@ -249,6 +249,9 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
     if (output.exitCode !== undefined) process.exitCode = output.exitCode
   }
 
+  /** None is deprecated, and to find that out oclif would load what its help is made of. */
+  protected override warnIfCommandDeprecated(): void {}
+
   protected override async catch(error: unknown): Promise<void> {
     const kilnError = this.codedError(error)
     const withStack = asksForDebug(this.argv)

@@ -1,3 +1,4 @@
+import { pathToFileURL } from 'node:url'
 import type { CommandClass } from './base-command.ts'
 import { findCommand } from './find-command.ts'
 import { asksForDebug, formatOfArgv } from './output/format-of-argv.ts'
@@ -31,7 +32,9 @@ async function runCommand(argv: string[], root: string): Promise<void> {
 async function runFoundCommand(argv: readonly string[], root: string): Promise<boolean> {
   const found = findCommand(argv, root)
   if (!found) return false
-  const { default: FoundClass } = (await import(found.file)) as { default: CommandClass }
+  const { default: FoundClass } = (await import(pathToFileURL(found.file).href)) as {
+    default: CommandClass
+  }
   // A word too many may be a command that is mistyped.
   const [next] = found.rest
   const takesWords = FoundClass.strict === false || Object.keys(FoundClass.args).length > 0

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
+import { cp, mkdir, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type TestDatabase, createTestDatabase } from '../support/database.ts'
@@ -49,12 +50,31 @@ const marks = {
   zod: 'ZodError',
   pino: 'pino-pretty',
   semver: 'Invalid comparator',
-  'isolated-vm': 'from"isolated-vm"',
+  'isolated-vm': '(`isolated-vm`)',
   duckdb: 'from"@duckdb/node-api"',
 }
 
 const found = (text: string): string[] =>
   Object.entries(marks).flatMap(([name, mark]) => (text.includes(mark) ? [name] : []))
+
+test('runs from a folder whatever its name', async () => {
+  const home = path.join(folder.path, 'a#b ?%41 c')
+  await mkdir(home)
+  for (const part of ['bin', 'dist', 'migrations', 'package.json', 'oclif.manifest.json']) {
+    await cp(path.join(root, part), path.join(home, part), { recursive: true })
+  }
+  await symlink(path.join(root, 'node_modules'), path.join(home, 'node_modules'))
+  const run = (...args: string[]) =>
+    spawnSync(path.join(home, 'bin/kiln'), args, {
+      encoding: 'utf8',
+      // Where a relative folder would be looked for.
+      env: { PATH: process.env.PATH, DATABASE_URL: database.connectionString, CDPATH: root },
+    })
+  expect(run('job', 'list', '--json')).toMatchObject({ status: 0, stderr: '' })
+  expect(run('job', 'list', '--help')).toMatchObject({ status: 0, stderr: '' })
+  const sandboxed = run('analysis', 'validate', path.join(root, 'examples/airport-punctuality.js'))
+  expect(sandboxed).toMatchObject({ status: 0, stderr: '' })
+})
 
 describe('what a command loads', () => {
   test('--version loads neither oclif nor anything of the database', () => {

@@ -11,7 +11,8 @@ export async function getText(
   url: string,
   signal: AbortSignal,
 ): Promise<{ readonly status: number; readonly text: string }> {
-  const { get } = await (url.startsWith('https:') ? import('node:https') : import('node:http'))
+  // Not imported: see http/http-server.ts.
+  const { get } = process.getBuiltinModule(url.startsWith('https:') ? 'node:https' : 'node:http')
   return new Promise((resolve, reject) => {
     get(url, { signal, agent: false }, (response) => {
       let text = ''

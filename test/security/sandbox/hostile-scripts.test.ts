@@ -315,6 +315,11 @@ describe('a script that answers for others', () => {
   })
 })
 
+it('names its ArrayBuffer as the language does, in the build as well', async () => {
+  const ran = await runScript(pool, body(`return [ArrayBuffer.name, ArrayBuffer.length]`))
+  expect(resultOf(ran)).toEqual(['ArrayBuffer', 1])
+})
+
 it('frees nothing by resizable or huge buffers', async () => {
   const ran = await runScript(
     pool,

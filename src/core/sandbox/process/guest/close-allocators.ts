@@ -18,6 +18,8 @@ export function closeAllocators(global: Record<string, unknown>): void {
     return Reflect.construct(Native, [length], new.target)
   }
   Object.defineProperties(Fixed, {
+    // The bundler drops the name of the function.
+    name: { value: 'ArrayBuffer', configurable: true },
     prototype: { value: Native.prototype, writable: false },
     isView: { value: Native.isView, writable: true, configurable: true },
     [Symbol.species]: {
