@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 import pg from 'pg'
+import { type Database, openDatabase } from '../../src/core/database/index.ts'
 
 export interface PostgresProxy {
   /** The same user and database, through the proxy. */
@@ -25,6 +26,24 @@ export interface PostgresProxy {
    */
   loseAnswer(statement: string): Promise<void>
   close(): Promise<void>
+}
+
+/** A database as Kiln opens it, reached through a proxy; the caller closes both. */
+export async function openThroughProxy(
+  connectionString: string,
+  poolSize = 5,
+): Promise<{ readonly proxy: PostgresProxy; readonly database: Database }> {
+  const proxy = await startPostgresProxy(connectionString)
+  const database = openDatabase({
+    target: {
+      config: { connectionString: proxy.connectionString },
+      label: 'the proxy',
+      isPrivate: false,
+    },
+    applicationName: 'kiln test',
+    poolSize,
+  })
+  return { proxy, database }
 }
 
 /** Listens on a free port of this machine, for clients that do not ask for TLS. */

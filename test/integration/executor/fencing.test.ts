@@ -3,14 +3,13 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Context } from '../../../src/core/context.ts'
-import { openDatabase } from '../../../src/core/database/index.ts'
 import { addDatasource } from '../../../src/core/datasources/index.ts'
 import { getJob, rescueJobs } from '../../../src/core/jobs/index.ts'
 import { silentLogger } from '../../../src/core/log/index.ts'
 import { readResult } from '../../../src/core/results/index.ts'
 import { serve } from '../../../src/core/scheduler/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { startPostgresProxy } from '../../support/postgres-proxy.ts'
+import { openThroughProxy } from '../../support/postgres-proxy.ts'
 import { insertAnalysis, insertJob, readAttempts, readJob } from '../../support/queue.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
@@ -49,13 +48,7 @@ function startService(own: Partial<Context> = {}) {
 
 /** A service that reaches the database by a way that can be cut, and says when it was declared dead. */
 async function startFarService() {
-  const proxy = await startPostgresProxy(test.database.connectionString)
-  const target = {
-    config: { connectionString: proxy.connectionString },
-    label: 'the proxy',
-    isPrivate: false,
-  }
-  const database = openDatabase({ target, applicationName: 'kiln test', poolSize: 5 })
+  const { proxy, database } = await openThroughProxy(test.database.connectionString)
   onTestFinished(async () => {
     await database.close()
     await proxy.close()

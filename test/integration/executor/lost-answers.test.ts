@@ -1,9 +1,8 @@
 /** An executor whose connection breaks between the commit of a claim and its answer. */
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { openDatabase } from '../../../src/core/database/index.ts'
 import { Executor, type ScriptRunner, noOpRunner } from '../../../src/core/executor/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { startPostgresProxy } from '../../support/postgres-proxy.ts'
+import { openThroughProxy } from '../../support/postgres-proxy.ts'
 import { insertAnalysis } from '../../support/queue.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
@@ -15,16 +14,7 @@ afterAll(() => test.close())
 
 /** An executor that reaches the database through a proxy. */
 async function startExecutor(runner: ScriptRunner) {
-  const proxy = await startPostgresProxy(test.database.connectionString)
-  const database = openDatabase({
-    target: {
-      config: { connectionString: proxy.connectionString },
-      label: 'the proxy',
-      isPrivate: false,
-    },
-    applicationName: 'kiln test',
-    poolSize: 5,
-  })
+  const { proxy, database } = await openThroughProxy(test.database.connectionString)
   const end = new AbortController()
   const executor = new Executor(
     { ...test.context, database, signal: end.signal },

@@ -10,7 +10,7 @@ import {
   retireExecutor,
 } from '../../../src/core/jobs/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { startPostgresProxy } from '../../support/postgres-proxy.ts'
+import { openThroughProxy } from '../../support/postgres-proxy.ts'
 import {
   addExecutor,
   holding,
@@ -153,16 +153,7 @@ describe('the watch over executors', () => {
 
   it('ends a look that is not answered, and looks again on a new connection', async () => {
     const { job } = await elsewhere()
-    const proxy = await startPostgresProxy(test.database.connectionString)
-    const database = openDatabase({
-      target: {
-        config: { connectionString: proxy.connectionString },
-        label: 'the proxy',
-        isPrivate: false,
-      },
-      applicationName: 'kiln test watch',
-      poolSize: 1,
-    })
+    const { proxy, database } = await openThroughProxy(test.database.connectionString, 1)
     onTestFinished(async () => {
       await database.close()
       await proxy.close()

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Context } from '../../../src/core/context.ts'
-import { openDatabase } from '../../../src/core/database/index.ts'
 import { type Logger, silentLogger } from '../../../src/core/log/index.ts'
 import { Service, type ServiceOptions } from '../../../src/core/scheduler/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
-import { startPostgresProxy } from '../../support/postgres-proxy.ts'
+import { openThroughProxy } from '../../support/postgres-proxy.ts'
 import { testToken } from '../../support/http-service.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
@@ -58,16 +57,7 @@ it('says what a reload has changed, what waits for a restart, and that nothing i
 
 /** A service behind a proxy, until the test ends. */
 async function serveThroughProxy(context: Partial<Context>, options: Partial<ServiceOptions> = {}) {
-  const proxy = await startPostgresProxy(suite.database.connectionString)
-  const database = openDatabase({
-    target: {
-      config: { connectionString: proxy.connectionString },
-      label: 'the proxy',
-      isPrivate: false,
-    },
-    applicationName: 'kiln test',
-    poolSize: 5,
-  })
+  const { proxy, database } = await openThroughProxy(suite.database.connectionString)
   const stopping = new AbortController()
   const { service, said } = makeService(
     { ...suite.context, database, signal: stopping.signal, ...context },
