@@ -1,9 +1,9 @@
 /** Jobs are claimed ahead only while nearly all of the last ones took less than this on a core. */
 const quickMs = 20
 /** What is claimed ahead should be begun within this time. */
-const aheadMs = 50
+const aheadMs = 100
 /** Claimed ahead for longer than this and not begun, a job goes back: others may be idle. */
-export const maxAheadMs = 100
+export const maxAheadMs = 200
 
 const maxAhead = 1024
 const samples = 100

@@ -14,9 +14,9 @@ describe('how many jobs are claimed beyond the free slots', () => {
     expect(after(times(19, 1))).toBe(0)
   })
 
-  it('is what the slots get through in 50 ms', () => {
-    expect(after(times(20, 2))).toBe(100)
-    expect(after(times(20, 2), 1)).toBe(25)
+  it('is what the slots get through in 100 ms', () => {
+    expect(after(times(20, 2))).toBe(200)
+    expect(after(times(20, 2), 1)).toBe(50)
   })
 
   it('is bounded for jobs that take no time', () => {
@@ -29,7 +29,7 @@ describe('how many jobs are claimed beyond the free slots', () => {
   })
 
   it('allows for scripts that share the cores', () => {
-    expect(after(times(20, 39), 4, 2)).toBe(5)
+    expect(after(times(20, 39), 4, 2)).toBe(10)
     expect(after(times(20, 40), 4, 2)).toBe(0)
     expect(after(times(20, 20), 2, 8)).toBe(0)
   })
@@ -41,11 +41,11 @@ describe('how many jobs are claimed beyond the free slots', () => {
     for (const duration of times(19, 2)) ahead.note(duration)
     expect(ahead.allowance).toBe(0)
     ahead.note(2)
-    expect(ahead.allowance).toBe(100)
+    expect(ahead.allowance).toBe(200)
   })
 
   it('forgets what was long ago', () => {
-    expect(after([...times(100, 5000), ...times(100, 2)])).toBe(100)
+    expect(after([...times(100, 5000), ...times(100, 2)])).toBe(200)
     expect(after([...times(100, 2), ...times(100, 5000)])).toBe(0)
   })
 })
