@@ -23,7 +23,7 @@ const oclifParts: Plugin = {
   },
 }
 
-/** Modules of oclif that serve help, its own start and its spinner, by those that load them at once. */
+/** Modules of oclif that serve help and its own start, by those that load them at once. */
 const lateParts: Readonly<Record<string, readonly string[]>> = {
   'command.js': ['./config', './help/util'],
   'flags.js': ['./help'],

@@ -42,7 +42,10 @@ export abstract class KilnCommand<T extends typeof Command> extends Command {
   /** True when the command changes nothing, so that it may go to DATABASE_READONLY_URL. */
   static readsOnly = false
 
-  /** Runs the command: tells what it ended with, and sets the exit code. Oclif's `run` would load all of its configuration. */
+  /**
+   * Runs the command: tells what it ended with, and sets the exit code. Oclif's `run` would load all of
+   * its configuration.
+   */
   static async runWith(
     this: CommandConstructor,
     argv: readonly string[],

@@ -1,7 +1,6 @@
 import * as z from 'zod'
-import { parseSize } from '../units/index.ts'
+import { isTimezone, parseSize } from '../units/index.ts'
 import { backoffs, databaseModes } from './definition.ts'
-import { isTimezone } from './relative-date.ts'
 import { expecting, flag, strict, text, wholeNumber } from './schema-helpers.ts'
 
 /** Beyond 30 days a limit in seconds is more likely a mistake of unit. */

@@ -46,18 +46,6 @@ export function isCalendarDate(text: string): boolean {
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text)
 }
 
-export function isTimezone(name: string): boolean {
-  // The usual one, and to ask for any loads the data of all: a tenth of the CPU of `analysis run`.
-  if (name === 'UTC') return true
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
-  } catch {
-    // RangeError is how Intl says no.
-    return false
-  }
-}
-
 function dayIn(timezone: string, now: Date): DayNumber {
   const parts = new Intl.DateTimeFormat('en', {
     timeZone: timezone,

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { isKilnError } from '../errors/index.ts'
-import { didYouMean, maskPasswords } from '../units/index.ts'
+import { didYouMean, isTimezone, maskPasswords } from '../units/index.ts'
 import {
   type Layer,
   type SettingsInput,
@@ -138,16 +138,8 @@ const address: Judge = (text) =>
     ? undefined
     : 'is no address'
 
-function timeZone(text: string): string | undefined {
-  // To ask for any other loads the data of all: 30 ms.
-  if (text === 'UTC') return undefined
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text })
-    return undefined
-  } catch {
-    return `names a time zone that does not exist: ${text}`
-  }
-}
+const timeZone: Judge = (text) =>
+  isTimezone(text) ? undefined : `names a time zone that does not exist: ${text}`
 
 /** Values that are found out to be wrong only by who uses them, often a service at its start. */
 function unusableValues(

@@ -1,7 +1,6 @@
 import {
   type AnalysisDefinition,
   type RunnableAnalysis,
-  isTimezone,
   problemsText,
   resolveParameters,
   storeDefinition,
@@ -9,6 +8,7 @@ import {
 } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { KilnError, isKilnError, messageOf } from '../errors/index.ts'
+import { isTimezone } from '../units/index.ts'
 import type { ClaimedJob, JobError } from '../jobs/index.ts'
 import type { DataFolder } from '../os/index.ts'
 import {

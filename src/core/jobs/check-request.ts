@@ -1,11 +1,7 @@
-import {
-  type Moment,
-  type RunnableAnalysis,
-  isTimezone,
-  resolveParameters,
-} from '../analyses/index.ts'
+import { type Moment, type RunnableAnalysis, resolveParameters } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
 import { KilnError } from '../errors/index.ts'
+import { isTimezone } from '../units/index.ts'
 
 /**
  * Checks what somebody asks to be run, so that a mistake is told to the caller and not found in a

@@ -1,7 +1,7 @@
 import { readFile, readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { isTimezone } from '../analyses/index.ts'
+import { isTimezone } from '../units/index.ts'
 import { KilnError, errorCodeOf } from '../errors/index.ts'
 import { fileError } from '../os/index.ts'
 

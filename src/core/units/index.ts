@@ -1,7 +1,7 @@
 /**
  * Small pure things that every module may use: sizes and durations as people write them, names that
- * are close, what differs between two texts or values, text that is safe on a terminal, and how a
- * guarded process is started. No I/O.
+ * are close, what differs between two texts or values, text that is safe on a terminal, time zones, and
+ * how a guarded process is started. No I/O.
  */
 export { type JsonDifference, compareJson } from './compare-json.ts'
 export { formatDuration, parseDuration } from './duration.ts'
@@ -12,4 +12,5 @@ export { shellWord } from './shell-word.ts'
 export { formatSize, parseSize } from './size.ts'
 export { maskPasswords } from './mask-passwords.ts'
 export { didYouMean, nearNames } from './near-names.ts'
+export { isTimezone } from './time-zone.ts'
 export { type UnifiedDiff, unifiedDiff } from './unified-diff.ts'

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  isCalendarDate,
-  isTimezone,
-  resolveRelativeDate,
-} from '../../../src/core/analyses/relative-date.ts'
+import { isCalendarDate, resolveRelativeDate } from '../../../src/core/analyses/relative-date.ts'
+import { isTimezone } from '../../../src/core/units/index.ts'
 
 describe('resolveRelativeDate', () => {
   it.each([
