@@ -204,7 +204,7 @@ describe('help and version', () => {
   /** As the program prints it, without a start of it for each command. */
   async function helpOf(name: string): Promise<string> {
     const stream = new PassThrough({ encoding: 'utf8' })
-    await showHelp(await Config.load({ root }), name.split(' '), stream)
+    await showHelp(await Config.load({ root }), name.split(' ').filter(Boolean), stream)
     stream.end()
     return text(stream)
   }
@@ -221,6 +221,15 @@ describe('help and version', () => {
     expect(c.stdout).toBe(await helpOf('job list'))
     expect(c).toMatchObject({ exitCode: 0, stderr: '' })
     expect(c.stdout).not.toContain(canary)
+  })
+
+  it('of all, and of each group, fits 80 columns', async () => {
+    const { oclif } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+      oclif: { topics: Record<string, unknown> }
+    }
+    const pages = await Promise.all(['', ...Object.keys(oclif.topics)].map(helpOf))
+    expect(pages.join('\n')).toContain('kiln analysis')
+    expect(pages.flatMap((page) => page.split('\n')).filter((line) => line.length > 80)).toEqual([])
   })
 
   it.each(Object.keys(manifest.commands).map((id) => [id.replaceAll(':', ' ')]))(
