@@ -1,4 +1,5 @@
-import { realpathSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
+import path from 'node:path'
 import type { Confiner } from './confiner.ts'
 import { librariesOf } from './libraries.ts'
 import { packageFolders } from './package-folders.ts'
@@ -23,7 +24,7 @@ type Mount = readonly [from: string, to: string]
  * The words of a command that runs Node in a view of its own: empty network, own process ids, own
  * root folder with nothing in it but Node, its libraries, the program (under `/kiln`, so that it does
  * not learn where it is installed) and what else is named. The whole view is read-only but for
- * `writable`. Two processes stay around it and end with it; its exit code is 128 + N after signal N.
+ * `writable`; without any, unshare's is started under `ulimit -f 0`, which must not stand before. Two processes stay around it and end with it; its exit code is 128 + N after signal N.
  */
 export async function confinedArgv(confiner: Confiner, node: ConfinedNode): Promise<string[]> {
   const libraries = await librariesOf(node.nodePath)
@@ -73,24 +74,41 @@ function bwrapArgv(
 /**
  * The same by hand, for hosts without bwrap. The new root is put over /sys, which exists everywhere
  * and holds nothing of ours. A second user namespace takes all rights away again; in a changed root
- * the kernel lets nobody make another.
+ * the kernel lets nobody make another. All folders are made and all mounts are done by one call each
+ * where that can be: a program that starts is a millisecond, and there are a dozen mounts.
  */
 const unshareScript = `set -e
 umask 022
 mount=$1
-steps=$2
-shift 2
+folders=$2
+table=$3
+files=$4
+shift 4
 "$mount" -t tmpfs -o size=256k,mode=755,nosuid,nodev kiln /sys
+IFS='
+'
+set -f
+mkdir -p $folders
+unset IFS
+set +f
 while [ "$1" != -- ]; do
   to="/sys$3"
   if [ -d "$2" ]; then folder=$to; else folder=\${to%/*}; fi
   [ -d "$folder" ] || mkdir -p "$folder"
   [ -d "$2" ] || : > "$to"
-  "$mount" -o "bind,$1,nosuid,nodev" "$2" "$to"
-  [ "$steps" = 1 ] || "$mount" -o "remount,bind,$1,nosuid,nodev" "$to"
+  if [ -z "$table" ]; then
+    "$mount" -o "bind,$1,nosuid,nodev" "$2" "$to"
+    "$mount" -o "remount,bind,$1,nosuid,nodev" "$to"
+  fi
   shift 3
 done
 shift
+if [ -n "$table" ]; then
+  printf %s "$table" > /sys/table
+  "$mount" -a -T /sys/table
+  rm /sys/table
+fi
+[ "$files" = writable ] || ulimit -f 0
 "$mount" -o remount,bind,ro,nosuid,nodev /sys
 "$0" --user --map-user=65534 --map-group=65534 --root=/sys --wd=/ "$@"
 exit $?`
@@ -101,6 +119,17 @@ function unshareArgv(
   writable: readonly Mount[],
   argv: readonly string[],
 ): string[] {
+  const newRoot = '/sys'
+  const folders = [...readOnly, ...writable]
+    .map(([from, to]) => (statSync(from).isDirectory() ? to : path.dirname(to)))
+    .filter((folder) => !folder.includes('\n'))
+    .map((folder) => newRoot + folder)
+  const lineOf = (options: string, [from, to]: Mount): string =>
+    `${fstabField(from)} ${fstabField(newRoot + to)} none bind,${options},nosuid,nodev 0 0\n`
+  const table = [
+    ...readOnly.map((mount) => lineOf('ro', mount)),
+    ...writable.map((mount) => lineOf('rw', mount)),
+  ].join('')
   const namespaces = '--user --map-root-user --mount --net --ipc --uts --pid --fork'
   return [
     confiner.path,
@@ -111,10 +140,20 @@ function unshareArgv(
     unshareScript,
     confiner.path,
     confiner.mountPath,
-    confiner.canBindReadOnly ? '1' : '2',
+    [...new Set(folders)].join('\n'),
+    confiner.canBindReadOnly ? table : '',
+    // Only now: the table is a file that grows.
+    writable.length > 0 ? 'writable' : 'read-only',
     ...readOnly.flatMap(([from, to]) => ['ro', from, to]),
     ...writable.flatMap(([from, to]) => ['rw', from, to]),
     '--',
     ...argv,
   ]
 }
+
+/** As fstab(5) wants it: blanks and backslashes in octal. */
+const fstabField = (text: string): string =>
+  text.replaceAll(
+    /[\s\\]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`,
+  )

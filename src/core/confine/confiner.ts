@@ -14,8 +14,8 @@ export interface Confiner {
   /** Of mount(8). */
   readonly mountPath: string
   /**
-   * One call of mount(8) makes a bind mount that is read-only: util-linux of 2015 and newer sets both,
-   * others leave it writable without a word.
+   * One step of mount(8) makes a bind mount that is read-only, and one call of it all of them: so does
+   * util-linux of 2015 and newer. Others leave it writable without a word.
    */
   readonly canBindReadOnly: boolean
 }

@@ -6,8 +6,11 @@ export interface JobInHand {
   readonly ageMs: number
 }
 
-/** Older than this, nobody overtakes it. */
-const patienceMs = 75
+/**
+ * Older than this, nobody overtakes it. Half as much again as jobs are claimed ahead: with less, most
+ * came to that age, and projects that take turns lost a process to each other with every hundred jobs.
+ */
+const patienceMs = 150
 /** So many are looked at for one whose sandbox is ready. */
 const farthest = 256
 

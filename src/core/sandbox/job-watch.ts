@@ -15,7 +15,7 @@ export interface Excess {
   readonly message: string
 }
 
-/** A bomb can fill 1 GB in 100 ms; reading three files of /proc takes 10 µs. */
+/** A bomb can fill 1 GB in 100 ms; reading two files of /proc takes 10 µs. */
 const sampleEveryMs = 25
 /** What the process may hold besides the isolate's heap: itself (50 MB), and garbage not yet taken. */
 const memoryGraceBytes = 256 * 1024 ** 2
@@ -34,6 +34,7 @@ export class JobWatch {
   private readonly onExcess: (excess: Excess) => void
   private readonly startedAt = performance.now()
   private readonly before: ProcessUsage | undefined
+  private readonly mainThreadBeforeMs: number
   private last: ProcessUsage | undefined
   private peakMemoryBytes = 0
   private sampler: NodeJS.Timeout | undefined
@@ -46,6 +47,7 @@ export class JobWatch {
     // Read when it was taken for this job.
     this.before = process.lastUsage ?? process.readUsage()
     this.last = this.before
+    this.mainThreadBeforeMs = process.mainThreadCpuMs() ?? 0
     this.sampler = setInterval(() => this.sample(), sampleEveryMs)
     this.waitForWallTime()
   }
@@ -75,7 +77,7 @@ export class JobWatch {
     if (!usage) return
     const { limits, before } = this
     const cpuMs = usage.cpuMs - (before?.cpuMs ?? 0)
-    const runningMs = usage.mainThreadCpuMs - (before?.mainThreadCpuMs ?? 0)
+    const runningMs = (this.process.mainThreadCpuMs() ?? 0) - this.mainThreadBeforeMs
     if (usage.residentBytes > limits.memoryBytes + memoryGraceBytes) {
       this.onExcess(memoryExcess(limits.memoryBytes))
     } else if (cpuMs > limits.cpuMs) {

@@ -5,8 +5,6 @@ export interface ProcessUsage {
   readonly residentBytes: number
   /** All threads. */
   readonly cpuMs: number
-  /** The main thread alone: where the script runs. */
-  readonly mainThreadCpuMs: number
 }
 
 const pageBytes = 4096
@@ -29,7 +27,7 @@ export class UsageReader {
   static open(pid: number): UsageReader | undefined {
     const descriptors: number[] = []
     try {
-      for (const file of ['statm', 'stat', `task/${pid}/stat`]) {
+      for (const file of ['stat', `task/${pid}/stat`]) {
         descriptors.push(openSync(`/proc/${pid}/${file}`, 'r'))
       }
       return new UsageReader(descriptors)
@@ -41,47 +39,39 @@ export class UsageReader {
 
   /** False once the process has ended, also when nobody has waited for it yet. */
   isRunning(): boolean {
-    try {
-      return this.residentBytes() > 0
-    } catch {
-      return false
-    }
+    return this.read() !== undefined
   }
 
   /** Undefined once the process is gone. */
   read(): ProcessUsage | undefined {
-    const [, stat = -1, mainThread = -1] = this.descriptors
-    try {
-      const residentBytes = this.residentBytes()
-      // Ended, and not yet waited for.
-      if (residentBytes === 0) return undefined
-      return {
-        residentBytes,
-        cpuMs: this.cpuMs(stat),
-        mainThreadCpuMs: this.cpuMs(mainThread),
-      }
-    } catch {
-      return undefined
-    }
+    const fields = this.fields(0)
+    // Without memory: it has ended, and nobody has waited for it yet.
+    const residentBytes = Number(fields?.[21]) * pageBytes
+    return fields && residentBytes > 0 ? { residentBytes, cpuMs: cpuMs(fields) } : undefined
+  }
+
+  /** CPU time of the main thread alone, where the script runs; undefined once the process is gone. */
+  mainThreadCpuMs(): number | undefined {
+    const fields = this.fields(1)
+    return fields && cpuMs(fields)
   }
 
   close(): void {
     for (const descriptor of this.descriptors) closeSync(descriptor)
   }
 
-  private residentBytes(): number {
-    const [statm = -1] = this.descriptors
-    return Number(this.text(statm).split(' ')[1]) * pageBytes
-  }
-
-  private text(descriptor: number): string {
-    return this.buffer.toString('latin1', 0, readSync(descriptor, this.buffer, 0, 1024, 0))
-  }
-
-  /** Fields 14 and 15, counted behind the command name, which may hold anything. */
-  private cpuMs(descriptor: number): number {
-    const text = this.text(descriptor)
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) * tickMs
+  /** From the third on, those behind the command name, which may hold anything. */
+  private fields(file: 0 | 1): readonly string[] | undefined {
+    try {
+      const length = readSync(this.descriptors[file] ?? -1, this.buffer, 0, 1024, 0)
+      const text = this.buffer.toString('latin1', 0, length)
+      return text.slice(text.lastIndexOf(')') + 2).split(' ')
+    } catch {
+      return undefined
+    }
   }
 }
+
+/** Fields 14 and 15 of proc(5): in user mode and in the kernel. */
+const cpuMs = (fields: readonly string[]): number =>
+  (Number(fields[11]) + Number(fields[12])) * tickMs

@@ -50,10 +50,10 @@ interface Slot {
 }
 
 /**
- * Whatever a job leaves behind in its process is gone after this many: about 1 KB of each stays.
- * Starting the next one costs as much as fifty small jobs.
+ * Whatever a job leaves behind in its process is gone after this many: about 1 KB of each stays, in
+ * V8's own lists, so that it grows by a tenth. Starting the next one costs as much as fifty small jobs.
  */
-const maxJobs = 1000
+const maxJobs = 1500
 /** Beyond `size`, one that nobody has used for so long ends. */
 const maxIdleMs = 60_000
 /** Growth of a process over its start, past which a fresh one is cheaper to trust. */
@@ -178,8 +178,9 @@ export class SandboxPool {
     if (this.slots.delete(slot)) this.slots.add(slot)
     slot.process.setHolding(false)
     if (!isReusable || this.isWorn(slot)) void slot.process.kill()
-    else this.evict()
+    else if (this.slots.size > this.keep) this.evict()
     if (this.isStopped) return
+    if (this.slots.size > this.options.size) this.evictLater()
     clearTimeout(this.topUpTimer)
     // A spare beyond `size` serves the next project that has no sandbox yet.
     this.topUpTimer = setTimeout(
@@ -197,27 +198,38 @@ export class SandboxPool {
   /**
    * Ends used ones beyond `keep`, or old and beyond `size`: first the spare ones of projects that have
    * another, then those that were idle longest. When projects take turns, that one is the next that
-   * will be needed.
+   * will be needed. True when some beyond `size` are left.
    */
-  private evict(): void {
-    clearTimeout(this.evictTimer)
+  private evict(): boolean {
     const idle = spareFirst(
       [...this.slots].filter(
         (slot) => slot.state === 'free' && slot.projectId !== undefined && slot.process.isAlive,
       ),
     )
     const busy = [...this.slots].filter((slot) => slot.state === 'busy').length
-    const { size, keep = size } = this.options
     const now = performance.now()
-    const beyondSize = idle.slice(0, Math.max(0, busy + idle.length - size))
-    const beyondKeep = Math.max(0, busy + idle.length - Math.max(size, keep))
+    const beyondSize = idle.slice(0, Math.max(0, busy + idle.length - this.options.size))
+    const beyondKeep = Math.max(0, busy + idle.length - this.keep)
     for (const [index, slot] of beyondSize.entries()) {
       const isOld = now - slot.idleSince >= maxIdleMs
       if (index < beyondKeep || isOld) void slot.process.kill()
     }
-    if (this.isStopped || beyondSize.length === 0) return
-    this.evictTimer = setTimeout(() => this.evict(), maxIdleMs / 2)
+    return beyondSize.some((slot) => slot.process.isAlive)
+  }
+
+  /** Looks for old ones until there are none beyond `size`. */
+  private evictLater(): void {
+    if (this.isStopped || this.evictTimer) return
+    this.evictTimer = setTimeout(() => {
+      this.evictTimer = undefined
+      if (this.evict()) this.evictLater()
+    }, maxIdleMs / 2)
     this.evictTimer.unref()
+  }
+
+  private get keep(): number {
+    const { size, keep = size } = this.options
+    return Math.max(size, keep)
   }
 
   /** How many fresh ones to start so that `warm` are there, within `limit` processes. */

@@ -127,6 +127,11 @@ export class SandboxProcess {
     return usage
   }
 
+  /** Where scripts run; undefined where the system does not tell. */
+  mainThreadCpuMs(): number | undefined {
+    return this.exit ? undefined : this.usage?.mainThreadCpuMs()
+  }
+
   send(kind: number, id: number, text: string): void {
     if (!this.exit) this.input.write(encodeFrame(kind, id, text))
   }

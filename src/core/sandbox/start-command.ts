@@ -46,7 +46,7 @@ export const nodeFlags = [
  * A shell that lowers its limits and becomes Node. They are the last wall, for when the executor
  * that watches is gone:
  * - `-c 0`: a crash leaves no core file with a script's data in it;
- * - `-f 0`: no file can grow;
+ * - `-f 0`: no file can grow; behind unshare it comes with the view, which needs a file to be put up;
  * - `-n 64`: Node uses about 25 descriptors;
  * - `-d`: private memory, past which allocation fails; address space (`-v`) would have to leave room
  *   for gigabytes that V8 and WebAssembly only reserve;
@@ -60,7 +60,7 @@ export async function startCommand(options: StartCommandOptions): Promise<StartC
   const script = [
     // A lower limit that is already set stands.
     'ulimit -c 0',
-    'ulimit -f 0',
+    ...(options.confiner?.kind === 'unshare' ? [] : ['ulimit -f 0']),
     'ulimit -n 64',
     `ulimit -d ${dataKilobytes} 2>/dev/null || true`,
     `ulimit -S -t ${options.cpuSeconds} 2>/dev/null || true`,

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { confinerKinds } from '../../../src/core/confine/index.ts'
@@ -10,6 +11,18 @@ afterEach(() => pool.stop())
 const status = (pid: number, field: string): string | undefined =>
   new RegExp(`^${field}:\\s+(\\S+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
 
+/** What each needs of the host. */
+const trials = {
+  bwrap: 'bwrap --unshare-user --unshare-pid --unshare-net --ro-bind / / true',
+  unshare: 'unshare --user --map-root-user --mount --net --ipc --uts --pid --fork true',
+}
+
+function isPossible(kind: keyof typeof trials): boolean {
+  const [file = '', ...args] = trials[kind].split(' ')
+  const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+  return spawnSync(file, args, { cwd: '/', ...nobody }).status === 0
+}
+
 describe.runIf(process.platform === 'linux').each(confinerKinds)('behind %s', (kind) => {
   /** Undefined where this host has or allows none. */
   async function pidBehind(): Promise<number | undefined> {
@@ -18,6 +31,7 @@ describe.runIf(process.platform === 'linux').each(confinerKinds)('behind %s', (k
     const { view } = pool.stats().walls
     if (view.kind === kind) return (await pool.acquire('shop')).pid
     expect(view).toMatchObject({ kind: 'none', reason: expect.any(String) as string })
+    expect(isPossible(kind), view.reason ?? '').toBe(false)
     return undefined
   }
 
@@ -37,6 +51,7 @@ describe.runIf(process.platform === 'linux').each(confinerKinds)('behind %s', (k
     ])
     expect(Number(`0x${status(pid, 'CapEff')}`)).toBe(0)
     expect(Number(`0x${status(pid, 'CapPrm')}`)).toBe(0)
+    expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/^Max file size +0 +0 /m)
     return undefined
   })
 

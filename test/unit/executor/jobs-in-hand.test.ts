@@ -61,7 +61,7 @@ describe('which of the jobs in hand is next', () => {
   })
 
   it('never overtakes one that has waited for long', () => {
-    const [a, old, b] = [job('a'), job('a', { ageMs: 76 }), job('b')]
+    const [a, old, b] = [job('a'), job('a', { ageMs: 151 }), job('b')]
     const hand = holding(a, old, b)
     hand.takeNext()
     expect(hand.takeNext()).toBe(old)

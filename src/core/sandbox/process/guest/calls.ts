@@ -71,6 +71,7 @@ export function makeCalls(
     }
   }
   return {
+    __proto__: null,
     call(operation: string, args: object): Promise<unknown> {
       // Made now, while the script's own line is on the stack.
       const error = new p.Error('')

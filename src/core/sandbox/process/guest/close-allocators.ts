@@ -4,35 +4,22 @@
  * are counted and stay.
  */
 export function closeAllocators(global: Record<string, unknown>): void {
-  const {
-    ArrayBuffer: Native,
-    Object,
-    Reflect,
-    Symbol,
-    TypeError,
-  } = global as unknown as typeof globalThis
-  for (const name of ['WebAssembly', 'SharedArrayBuffer', 'Atomics']) delete global[name]
+  const { ArrayBuffer: Native, Proxy, Reflect } = global as unknown as typeof globalThis
+  const { construct } = Reflect
+  delete global['WebAssembly']
+  delete global['SharedArrayBuffer']
+  delete global['Atomics']
   // The options bag, which asks for a resizable buffer, is not passed on.
-  const Fixed = function ArrayBuffer(length: number): unknown {
-    if (!new.target) throw new TypeError("Constructor ArrayBuffer requires 'new'")
-    return Reflect.construct(Native, [length], new.target)
-  }
-  Object.defineProperties(Fixed, {
-    // The bundler drops the name of the function.
-    name: { value: 'ArrayBuffer', configurable: true },
-    prototype: { value: Native.prototype, writable: false },
-    isView: { value: Native.isView, writable: true, configurable: true },
-    [Symbol.species]: {
-      get(): unknown {
-        return this
-      },
-      configurable: true,
-    },
-  })
-  const hidden = { value: Fixed, writable: true, configurable: true, enumerable: false }
-  Object.defineProperty(Native.prototype, 'constructor', hidden)
-  for (const name of ['resize', 'transfer', 'transferToFixedLength']) {
-    Reflect.deleteProperty(Native.prototype, name)
-  }
-  Object.defineProperty(global, 'ArrayBuffer', hidden)
+  const Fixed = new Proxy(Native, {
+    __proto__: null,
+    construct: (_native: unknown, given: readonly number[], newTarget: typeof Native) =>
+      construct(Native, [given[0]], newTarget),
+  } as ProxyHandler<typeof Native>)
+  const prototype = Native.prototype as unknown as Record<string, unknown>
+  // Both stand there already, not enumerable, and stay so.
+  prototype['constructor'] = Fixed
+  global['ArrayBuffer'] = Fixed
+  delete prototype['resize']
+  delete prototype['transfer']
+  delete prototype['transferToFixedLength']
 }

@@ -13,12 +13,7 @@ export function makeContext(
   about: ScriptContext,
   limits: { readonly postProgress: number; readonly stopAt: number },
 ): object {
-  const { debug, info, warn, error } = log
-  const ctxLog = (...values: unknown[]): void => p.apply(info, undefined, values)
-  p.define(ctxLog, 'debug', debug)
-  p.define(ctxLog, 'info', info)
-  p.define(ctxLog, 'warn', warn)
-  p.define(ctxLog, 'error', error)
+  const { contextLog, debug, info, warn, error } = log
   const progress = (fraction: unknown, message?: unknown): void => {
     const part = p.number(fraction)
     if (part - part !== 0) {
@@ -60,7 +55,7 @@ export function makeContext(
     duckdb: p.freeze(duckdb),
     runAnalysis: (name: string, params?: object) => call('analysis.run', { name, params }),
     metadata: p.freeze(metadata),
-    log: p.freeze(ctxLog),
+    log: contextLog,
     debug,
     info,
     warn,

@@ -49,45 +49,44 @@ export function makeDatasources(
   }
   for (let i = 0; i < declared.length; i += 1) {
     const name = declared[i] as string
-    const source = p.create(null)
-    p.define(source, 'query', (sql: string, params?: unknown[], options?: RowOptions) =>
-      query(name, sql, params, options),
-    )
-    p.define(
-      source,
-      'stream',
-      (sql: string, params?: unknown[], size?: number, options?: RowOptions) =>
+    const source = {
+      __proto__: null,
+      query: (sql: string, params?: unknown[], options?: RowOptions) =>
+        query(name, sql, params, options),
+      stream: (sql: string, params?: unknown[], size?: number, options?: RowOptions) =>
         stream(name, sql, params, size, options),
-    )
+    }
     p.define(known, name, p.freeze(source))
   }
-  // A datasource called `query` keeps its name; the others then go by theirs.
-  const all = p.create(null)
-  p.define(
-    all,
-    'query',
-    async (name: string, sql: string, params?: unknown[], options?: RowOptions) => {
+  const all = {
+    __proto__: null,
+    query: async (name: string, sql: string, params?: unknown[], options?: RowOptions) => {
       require(name)
       return query(name, sql, params, options)
     },
-  )
-  p.define(
-    all,
-    'stream',
-    (name: string, sql: string, params?: unknown[], size?: number, options?: RowOptions) => {
+    stream: (
+      name: string,
+      sql: string,
+      params?: unknown[],
+      size?: number,
+      options?: RowOptions,
+    ) => {
       require(name)
       return stream(name, sql, params, size, options)
     },
-  )
+  }
+  // A datasource called `query` keeps its name; the others then go by theirs.
   for (let i = 0; i < declared.length; i += 1)
     p.define(all, declared[i] as string, known[declared[i] as string])
-  const handler = p.create(null)
-  handler['get'] = (target: Record<string, unknown>, key: string | symbol): unknown => {
-    // What JSON, promises and console ask every object for is no datasource.
-    const isAsked =
-      typeof key !== 'string' || key === 'then' || key === 'toJSON' || p.hasOwn(target, key)
-    if (!isAsked) require(key)
-    return target[key as string]
+  const handler = {
+    __proto__: null,
+    get(target: Record<string, unknown>, key: string | symbol): unknown {
+      // What JSON, promises and console ask every object for is no datasource.
+      const isAsked =
+        typeof key !== 'string' || key === 'then' || key === 'toJSON' || p.hasOwn(target, key)
+      if (!isAsked) require(key)
+      return target[key as string]
+    },
   }
   return new p.Proxy(p.freeze(all), handler as ProxyHandler<object>)
 }

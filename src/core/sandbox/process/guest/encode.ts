@@ -14,14 +14,14 @@ export function makeEncoder(
   },
 ) {
   const maxDepth = 1000
-  const opaque = p.create(null)
-  const names =
-    'Map,Set,WeakMap,WeakSet,WeakRef,Promise,RegExp,ArrayBuffer,DataView,Error,Generator,' +
+  const opaqueNames =
+    ',Map,Set,WeakMap,WeakSet,WeakRef,Promise,RegExp,ArrayBuffer,DataView,Error,Generator,' +
     'AsyncGenerator,Int8Array,Uint8Array,Uint8ClampedArray,Int16Array,Uint16Array,Int32Array,' +
     'Uint32Array,Float16Array,Float32Array,Float64Array,BigInt64Array,BigUint64Array,' +
     'Array Iterator,Map Iterator,Set Iterator,String Iterator,RegExp String Iterator,' +
-    'Iterator Helper,FinalizationRegistry,DisposableStack,AsyncDisposableStack'
-  for (const name of names.split(',')) opaque[name] = true
+    'Iterator Helper,FinalizationRegistry,DisposableStack,AsyncDisposableStack,'
+  const isOpaque = (tag: string): boolean =>
+    tag !== '' && (p.indexOf(opaqueNames, ',' + tag + ',') >= 0 || p.indexOf(tag, 'Intl.') === 0)
 
   interface State {
     readonly root: string
@@ -133,7 +133,7 @@ export function makeEncoder(
       else check(state, shown, depth, key)
       return
     }
-    if (opaque[tag] || p.indexOf(tag, 'Intl.') === 0) refuse(state, depth, named(tag))
+    if (isOpaque(tag)) refuse(state, depth, named(tag))
     if (!isPlain && isBoxed(state, value, tag, depth)) return
     if (prototype === null && !isList && p.isRawJson(value)) {
       // A number that a text gives digit by digit; as a number it may be an infinity.

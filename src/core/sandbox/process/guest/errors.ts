@@ -36,6 +36,7 @@ export function makeErrors(p: Primordials, maxChars: number) {
     }
   }
   return {
+    __proto__: null,
     readText,
     show,
     mark(error: object, code: string): void {

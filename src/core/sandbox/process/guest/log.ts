@@ -47,20 +47,26 @@ export function makeLog(
       charsLeft -= line.length
       post(limits.postLog, level, '', line)
     }
-  const [debug, info, warn, error] = [logger(0), logger(1), logger(2), logger(3)] as const
-  const console = p.create(null)
-  p.define(console, 'debug', debug)
-  p.define(console, 'trace', debug)
-  p.define(console, 'log', info)
-  p.define(console, 'info', info)
-  p.define(console, 'warn', warn)
-  p.define(console, 'error', error)
+  const debug = logger(0)
+  const info = logger(1)
+  const warn = logger(2)
+  const error = logger(3)
+  const contextLog = (...values: unknown[]): void => p.apply(info, undefined, values)
+  // No script has run yet that could have put a setter in their way.
+  contextLog.debug = debug
+  contextLog.info = info
+  contextLog.warn = warn
+  contextLog.error = error
+  const console = { __proto__: null, debug, trace: debug, log: info, info, warn, error }
   return {
+    __proto__: null,
     debug,
     info,
     warn,
     error,
     console: p.freeze(console),
+    /** `ctx.log`. */
+    contextLog: p.freeze(contextLog),
     /** What the job may log. */
     limit(lines: number, chars: number): void {
       linesLeft = lines

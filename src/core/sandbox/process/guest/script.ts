@@ -72,6 +72,7 @@ export function makeScript(p: Primordials, encode: Encode, errors: Errors, ends:
     ends.done(text)
   }
   return {
+    __proto__: null,
     /** Takes the module's exports; false when they are no analysis, which has been told then. */
     define(namespace: Record<string, unknown>): boolean {
       let exported: unknown
