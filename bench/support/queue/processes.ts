@@ -5,7 +5,7 @@ import type pg from 'pg'
 const tickMs = 10
 
 /** How often processes are looked at that may end without a word: what is missed is a part of this. */
-const sampleEveryMs = 200
+const sampleEveryMs = 400
 
 /**
  * Returns a function that tells the CPU time in milliseconds, user and system, that the children of
