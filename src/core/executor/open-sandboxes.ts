@@ -20,7 +20,7 @@ export interface OpenSandboxes {
 /** The sandboxes of an executor, which start while it does other things. */
 export function openSandboxes(
   settings: Settings,
-  options: Pick<ExecutorOptions, 'concurrency' | 'requireIsolation'>,
+  options: Pick<ExecutorOptions, 'kind' | 'concurrency' | 'requireIsolation'>,
 ): OpenSandboxes {
   const pool = new SandboxPool({
     entryPath: processEntry('sandbox'),
@@ -28,6 +28,7 @@ export function openSandboxes(
     size: options.concurrency,
     keep: sandboxesToKeep(options.concurrency),
     warm: 1,
+    spare: options.kind === 'service' ? 1 : 0,
     ...largestLimits(settings),
   })
   const started = start(pool, options.requireIsolation === true)

@@ -16,8 +16,13 @@ export interface SandboxPoolOptions {
    * starting one costs more than most scripts. `size` unless given.
    */
   readonly keep?: number
-  /** Fresh ones that are started ahead of need. */
+  /** Fresh ones that are started ahead of need, within `size`. */
   readonly warm: number
+  /**
+   * As many more beyond `size`, once things are quiet after a job, for the next project that has no
+   * sandbox yet. None unless given: a command that runs one job would start it for nothing.
+   */
+  readonly spare?: number
   /** The largest memory limit and CPU limit a job will have; the ulimits follow from them. */
   readonly maxMemoryBytes?: number
   readonly maxCpuMs?: number
@@ -182,11 +187,8 @@ export class SandboxPool {
     if (this.isStopped) return
     if (this.slots.size > this.options.size) this.evictLater()
     clearTimeout(this.topUpTimer)
-    // A spare beyond `size` serves the next project that has no sandbox yet.
-    this.topUpTimer = setTimeout(
-      () => this.topUp(this.options.size + this.options.warm),
-      topUpDelayMs,
-    )
+    const { size, spare = 0 } = this.options
+    this.topUpTimer = setTimeout(() => this.topUp(size + spare), topUpDelayMs)
     this.topUpTimer.unref()
   }
 

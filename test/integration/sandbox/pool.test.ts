@@ -162,6 +162,26 @@ describe('spares', () => {
     sandbox.release()
   })
 
+  it('stand beyond its size for the next project, if it is to last', async () => {
+    await open({ size: 1, spare: 1 })
+    const sandbox = await pool.acquire('shop')
+    sandbox.release()
+    await expect.poll(() => pool.stats()).toMatchObject({ idle: 1, fresh: 1, started: 2 })
+  })
+
+  it('do not for a command, which has one job', async () => {
+    const ofCommand = openPool({ size: 1, warm: 1 })
+    await open({ size: 1, spare: 1 })
+    try {
+      // A spare that nobody wanted would be there before one that is started later.
+      for (const each of [ofCommand, pool]) (await each.acquire('shop')).release()
+      await expect.poll(() => pool.stats().started).toBe(2)
+      expect(ofCommand.stats()).toMatchObject({ idle: 1, fresh: 0, started: 1 })
+    } finally {
+      await ofCommand.stop()
+    }
+  })
+
   it('are not started twice while one is on its way', async () => {
     pool = openPool({ size: 1, warm: 1 })
     const starting = pool.start()
