@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config'
 import { SlowFirst } from './test/support/slow-first.ts'
 
 /** Kinds of tests; see CONTRIBUTING.md for what belongs where. */
-const project = (name: string, options: { timeoutMs: number; isPure?: boolean }) => ({
+const project = (
+  name: string,
+  options: { timeoutMs: number; isPure?: boolean; isAlone?: boolean },
+) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
@@ -12,10 +15,9 @@ const project = (name: string, options: { timeoutMs: number; isPure?: boolean })
     hookTimeout: 120_000,
     // Vitest's second is too short on a machine that is busy.
     expect: { poll: { timeout: 60_000 } },
-    ...(options.isPure
-      ? // Nothing of one file can reach another: they need no process each.
-        { isolate: false }
-      : { globalSetup: ['test/support/global-setup.ts'] }),
+    // Files need no process each, whose start and imports take a third of a second of CPU.
+    isolate: options.isAlone === true,
+    ...(options.isPure ? {} : { globalSetup: ['test/support/global-setup.ts'] }),
   },
 })
 
@@ -31,7 +33,7 @@ export default defineConfig({
       project('property', { timeoutMs: 240_000 }),
       project('integration', { timeoutMs: 120_000 }),
       project('cli', { timeoutMs: 120_000 }),
-      project('fault', { timeoutMs: 240_000 }),
+      project('fault', { timeoutMs: 240_000, isAlone: true }),
       project('security', { timeoutMs: 120_000 }),
     ],
   },
