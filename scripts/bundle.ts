@@ -86,7 +86,7 @@ export async function bundle(options: Bundle): Promise<void> {
     cwd: root,
     input: { ...input },
     platform: 'node',
-    external: [/^node:/, 'isolated-vm', '@duckdb/node-api', 'pg-native'],
+    external: [/^node:/, 'isolated-vm', '@duckdb/node-bindings', 'pg-native'],
     plugins: [oclifParts, oclifLater, asciiOnly],
     transform: { target: 'node24', define: { ...define } },
     // A command may need at once what another one loads later.

@@ -51,7 +51,7 @@ const marks = {
   pino: 'pino-pretty',
   semver: 'Invalid comparator',
   'isolated-vm': '(`isolated-vm`)',
-  duckdb: 'from"@duckdb/node-api"',
+  duckdb: '(`@duckdb/node-bindings`)',
 }
 
 const found = (text: string): string[] =>

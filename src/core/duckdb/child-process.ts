@@ -49,7 +49,7 @@ export async function startConfinedChild(options: ChildOptions, view: ChildView)
     flags: nodeFlags,
     entryPath,
     args: [],
-    packages: ['@duckdb/node-api'],
+    packages: ['@duckdb/node-bindings'],
     readable,
     writable,
   })
