@@ -113,7 +113,7 @@ const untidy = (database: string, more: string) => `export default {
 }`
 
 it.each([
-  ['1,000 jobs that use a datasource', [100, 800, 100], 'scratch', `ctx.metadata.get('a')`],
+  ['500 jobs that use a datasource', [100, 300, 100], 'scratch', `ctx.metadata.get('a')`],
   [
     'jobs that write their project database',
     [8, 24, 8],

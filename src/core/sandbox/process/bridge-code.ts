@@ -1,5 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Script, createContext } from 'node:vm'
 import type { Post } from './guest/calls.ts'
 import { entries } from './guest/entries.ts'
 import { posts } from './guest/posts.ts'
@@ -27,6 +25,9 @@ const trialContext = JSON.stringify({ datasources: ['a'], job: {}, analysis: {},
  * blindly, so it must never come from anywhere else.
  */
 export async function makeBridgeCache(): Promise<Buffer> {
+  // As in channel.ts; and a built sandbox has the cache.
+  const { setImmediate: nextTurn } = process.getBuiltinModule('node:timers/promises')
+  const { Script, createContext } = process.getBuiltinModule('node:vm')
   const script = new Script(bridgeCode, bridgeOptions)
   const realm = createContext()
   const enter = script.runInContext(realm) as Enter

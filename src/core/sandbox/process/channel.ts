@@ -1,6 +1,8 @@
-import { writeSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { type Frame, FrameReader, encodeFrame } from '../frames.ts'
+
+// Not imported: for an import Node loads what each export stands for, of `fs` its streams and promises.
+const { writeSync } = process.getBuiltinModule('node:fs')
+const { Socket } = process.getBuiltinModule('node:net')
 
 const inputDescriptor = 3
 const outputDescriptor = 4

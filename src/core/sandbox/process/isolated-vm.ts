@@ -1,5 +1,7 @@
-import { createRequire } from 'node:module'
 import type ivm from 'isolated-vm'
+
+// As in channel.ts.
+const { createRequire } = process.getBuiltinModule('node:module')
 
 /**
  * Required, not imported: of a CommonJS package Node finds out the names it exports with a parser in

@@ -2,7 +2,6 @@
  * The sandbox process: takes one request at a time from the executor and answers it. Holds no
  * secret, opens no file, knows no address; what a script breaks out of is this.
  */
-import { setFlagsFromString } from 'node:v8'
 import { type Frame, frameKinds } from '../frames.ts'
 import { makeBridgeCache } from './bridge-code.ts'
 import { Channel } from './channel.ts'
@@ -33,7 +32,7 @@ function serve(memoryBytes: number): void {
 }
 
 // For this process's own isolate, which has it by now: those of scripts have what their limit allows.
-setFlagsFromString('--max-semi-space-size=0')
+process.getBuiltinModule('node:v8').setFlagsFromString('--max-semi-space-size=0')
 
 const [, , task] = process.argv
 // The build asks for what it then writes into this program.

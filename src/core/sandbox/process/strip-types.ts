@@ -1,4 +1,5 @@
-import module from 'node:module'
+// As in channel.ts.
+const { stripTypeScriptTypes } = process.getBuiltinModule('node:module')
 
 /** A syntax error of TypeScript, with its place. */
 export class TypeScriptError extends Error {
@@ -22,7 +23,7 @@ export class TypeScriptError extends Error {
  */
 export function stripTypes(source: string): string {
   try {
-    return module.stripTypeScriptTypes(source)
+    return stripTypeScriptTypes(source)
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error))
     throw typeScriptError(message, stack ?? '')
