@@ -50,6 +50,7 @@ const closedModules: Record<string, readonly string[]> = {
 const packageHomes: Record<string, string> = {
   'isolated-vm': 'sandbox',
   '@duckdb/node-api': 'duckdb',
+  '@duckdb/node-bindings': 'duckdb',
   pino: 'log',
   'prom-client': 'metrics',
   'cron-parser': 'cron',

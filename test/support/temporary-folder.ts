@@ -30,7 +30,7 @@ export async function createTemporaryFolder(name = 'folder'): Promise<TemporaryF
 
 let shared: string | undefined
 
-/** One folder per test file for commands that need some data folder and nobody looks into it. */
+/** One folder per process of tests, for commands that need some data folder and nobody looks into it. */
 export function sharedDataFolder(): string {
   shared ??= mkdtempSync(path.join(testRun().folder, 'data-'))
   return shared

@@ -46,13 +46,17 @@ export interface TestServer {
 
 export async function startTestServer(): Promise<TestServer> {
   await removeDeadRuns()
-  const folder = await createRunFolder(tmpdir())
-  const serverFolder = await createRunFolder(serverHome())
+  const folders: string[] = []
   const remove = async (): Promise<void> => {
-    await removeRun(folder)
-    await removeRun(serverFolder)
+    // The server's first, and each whatever comes of the others.
+    const removed = await Promise.allSettled(folders.toReversed().map(removeRun))
+    for (const one of removed) if (one.status === 'rejected') throw one.reason
   }
   try {
+    const folder = await createRunFolder(tmpdir())
+    folders.push(folder)
+    const serverFolder = await createRunFolder(serverHome())
+    folders.push(serverFolder)
     const dataDir = path.join(serverFolder, 'server')
     const isOurs = process.env.KILN_TEST_DATABASE_URL === undefined
     const serverUrl = process.env.KILN_TEST_DATABASE_URL ?? (await startServer(dataDir))

@@ -4,7 +4,10 @@ import type pg from 'pg'
 /** Linux counts the time of processes in hundredths of a second, whatever the kernel's own tick. */
 const tickMs = 10
 
-/** How often processes are looked at that may end without a word: what is missed is a part of this. */
+/**
+ * How often processes are looked at that may end without a word: of each, what is missed is a part of
+ * this. More often, the looks at fifty sandboxes and their launchers would cost the figure a percent.
+ */
 const sampleEveryMs = 400
 
 /**

@@ -24,7 +24,10 @@ type Mount = readonly [from: string, to: string]
  * The words of a command that runs Node in a view of its own: empty network, own process ids, own
  * root folder with nothing in it but Node, its libraries, the program (under `/kiln`, so that it does
  * not learn where it is installed) and what else is named. The whole view is read-only but for
- * `writable`; without any, unshare's is started under `ulimit -f 0`, which must not stand before. Two processes stay around it and end with it; its exit code is 128 + N after signal N.
+ * `writable`. Two processes stay around it and end with it; its exit code is 128 + N after signal N.
+ *
+ * Behind unshare, a view with nothing writable sets `ulimit -f 0` itself, and the caller must not have set
+ * it: to put up the view a file is written. Behind bwrap the caller sets it.
  */
 export async function confinedArgv(confiner: Confiner, node: ConfinedNode): Promise<string[]> {
   const libraries = await librariesOf(node.nodePath)
@@ -88,7 +91,7 @@ shift 4
 IFS='
 '
 set -f
-mkdir -p $folders
+[ -z "$folders" ] || mkdir -p $folders
 unset IFS
 set +f
 while [ "$1" != -- ]; do
@@ -104,9 +107,9 @@ while [ "$1" != -- ]; do
 done
 shift
 if [ -n "$table" ]; then
-  printf %s "$table" > /sys/table
-  "$mount" -a -T /sys/table
-  rm /sys/table
+  printf %s "$table" > /sys/.kiln-mounts
+  "$mount" -a -T /sys/.kiln-mounts
+  rm /sys/.kiln-mounts
 fi
 [ "$files" = writable ] || ulimit -f 0
 "$mount" -o remount,bind,ro,nosuid,nodev /sys
@@ -121,7 +124,9 @@ function unshareArgv(
 ): string[] {
   const newRoot = '/sys'
   const folders = [...readOnly, ...writable]
-    .map(([from, to]) => (statSync(from).isDirectory() ? to : path.dirname(to)))
+    .map(([from, to]) =>
+      statSync(from, { throwIfNoEntry: false })?.isDirectory() ? to : path.dirname(to),
+    )
     .filter((folder) => !folder.includes('\n'))
     .map((folder) => newRoot + folder)
   const lineOf = (options: string, [from, to]: Mount): string =>
@@ -140,8 +145,8 @@ function unshareArgv(
     unshareScript,
     confiner.path,
     confiner.mountPath,
-    [...new Set(folders)].join('\n'),
-    confiner.canBindReadOnly ? table : '',
+    oneWord([...new Set(folders)].join('\n')),
+    confiner.canBindReadOnly ? oneWord(table) : '',
     // Only now: the table is a file that grows.
     writable.length > 0 ? 'writable' : 'read-only',
     ...readOnly.flatMap(([from, to]) => ['ro', from, to]),
@@ -154,6 +159,10 @@ function unshareArgv(
 /** As fstab(5) wants it: blanks and backslashes in octal. */
 const fstabField = (text: string): string =>
   text.replaceAll(
-    /[\s\\]/g,
+    // All of one byte; what else is blank has bytes that mean nothing there.
+    /[ \t\n\v\f\r\\]/g,
     (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`,
   )
+
+/** Linux takes words of at most 128 KB; without this one, the rest of the words say the same. */
+const oneWord = (text: string): string => (Buffer.byteLength(text) < 100_000 ? text : '')

@@ -15,7 +15,7 @@ export interface Excess {
   readonly message: string
 }
 
-/** A bomb can fill 1 GB in 100 ms; reading two files of /proc takes 10 µs. */
+/** A bomb can fill 1 GB in 100 ms; reading three files of /proc takes 10 µs. */
 const sampleEveryMs = 25
 /** What the process may hold besides the isolate's heap: itself (50 MB), and garbage not yet taken. */
 const memoryGraceBytes = 256 * 1024 ** 2

@@ -27,7 +27,7 @@ export class UsageReader {
   static open(pid: number): UsageReader | undefined {
     const descriptors: number[] = []
     try {
-      for (const file of ['stat', `task/${pid}/stat`]) {
+      for (const file of ['statm', 'stat', `task/${pid}/stat`]) {
         descriptors.push(openSync(`/proc/${pid}/${file}`, 'r'))
       }
       return new UsageReader(descriptors)
@@ -44,34 +44,36 @@ export class UsageReader {
 
   /** Undefined once the process is gone. */
   read(): ProcessUsage | undefined {
-    const fields = this.fields(0)
+    // Not the figure in `stat`, which the kernel does not add up over all cores.
+    const residentBytes = Number(this.text(0)?.split(' ')[1]) * pageBytes
+    const used = this.cpuMs(1)
     // Without memory: it has ended, and nobody has waited for it yet.
-    const residentBytes = Number(fields?.[21]) * pageBytes
-    return fields && residentBytes > 0 ? { residentBytes, cpuMs: cpuMs(fields) } : undefined
+    return used !== undefined && residentBytes > 0 ? { residentBytes, cpuMs: used } : undefined
   }
 
   /** CPU time of the main thread alone, where the script runs; undefined once the process is gone. */
   mainThreadCpuMs(): number | undefined {
-    const fields = this.fields(1)
-    return fields && cpuMs(fields)
+    return this.cpuMs(2)
   }
 
   close(): void {
     for (const descriptor of this.descriptors) closeSync(descriptor)
   }
 
-  /** From the third on, those behind the command name, which may hold anything. */
-  private fields(file: 0 | 1): readonly string[] | undefined {
+  private text(file: 0 | 1 | 2): string | undefined {
     try {
       const length = readSync(this.descriptors[file] ?? -1, this.buffer, 0, 1024, 0)
-      const text = this.buffer.toString('latin1', 0, length)
-      return text.slice(text.lastIndexOf(')') + 2).split(' ')
+      return this.buffer.toString('latin1', 0, length)
     } catch {
       return undefined
     }
   }
-}
 
-/** Fields 14 and 15 of proc(5): in user mode and in the kernel. */
-const cpuMs = (fields: readonly string[]): number =>
-  (Number(fields[11]) + Number(fields[12])) * tickMs
+  /** Fields 14 and 15 of proc(5), counted behind the command name, which may hold anything. */
+  private cpuMs(file: 1 | 2): number | undefined {
+    const text = this.text(file)
+    if (text === undefined) return undefined
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * tickMs
+  }
+}

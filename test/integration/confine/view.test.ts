@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Confiner, confinedArgv, findConfiner } from '../../../src/core/confine/index.ts'
+import { isConfinerPossible } from '../../support/confiners.ts'
 import { type TemporaryFolder, createTemporaryFolder } from '../../support/temporary-folder.ts'
 
 let folder: TemporaryFolder
@@ -42,9 +43,9 @@ const confiners: readonly [string, Confiner | undefined][] = [
 it.for(confiners)(
   'shows what is named and nothing else (%s)',
   async ([name, confiner], { skip }) => {
-    if (!confiner) return skip()
+    if (!confiner || !isConfinerPossible(confiner.kind)) return skip()
     // Blanks, and what tables of mounts and shells take for something else.
-    const odd = path.join(folder.path, `${name} \\ \t # $HOME * 'é' -- \\040`)
+    const odd = path.join(folder.path, `${name} \\ \t # $HOME * 'é' \u00a0 \u3000 -- \\040`)
     mkdirSync(path.join(odd, 'writable'), { recursive: true })
     const entryPath = path.join(odd, 'program.mjs')
     const readable = path.join(odd, 'readable')
@@ -61,7 +62,6 @@ it.for(confiners)(
       writable: [writable],
     })
     const { status, stdout, stderr } = spawnSync(file, args, { encoding: 'utf8', env: {} })
-    if (/not permitted|denied/i.test(stderr)) return skip()
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const told = JSON.parse(stdout) as Record<string, readonly string[]>
     const top = folder.path.split('/')[1]

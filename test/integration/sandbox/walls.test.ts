@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { confinerKinds } from '../../../src/core/confine/index.ts'
 import type { SandboxPool } from '../../../src/core/sandbox/index.ts'
+import { isConfinerPossible } from '../../support/confiners.ts'
 import { body, errorOf, isProcessAlive, openPool, resultOf, runScript } from './fixture.ts'
 
 let pool: SandboxPool
@@ -10,18 +10,6 @@ afterEach(() => pool.stop())
 
 const status = (pid: number, field: string): string | undefined =>
   new RegExp(`^${field}:\\s+(\\S+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-
-/** What each needs of the host. */
-const trials = {
-  bwrap: 'bwrap --unshare-user --unshare-pid --unshare-net --ro-bind / / true',
-  unshare: 'unshare --user --map-root-user --mount --net --ipc --uts --pid --fork true',
-}
-
-function isPossible(kind: keyof typeof trials): boolean {
-  const [file = '', ...args] = trials[kind].split(' ')
-  const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
-  return spawnSync(file, args, { cwd: '/', ...nobody }).status === 0
-}
 
 describe.runIf(process.platform === 'linux').each(confinerKinds)('behind %s', (kind) => {
   /** Undefined where this host has or allows none. */
@@ -31,7 +19,7 @@ describe.runIf(process.platform === 'linux').each(confinerKinds)('behind %s', (k
     const { view } = pool.stats().walls
     if (view.kind === kind) return (await pool.acquire('shop')).pid
     expect(view).toMatchObject({ kind: 'none', reason: expect.any(String) as string })
-    expect(isPossible(kind), view.reason ?? '').toBe(false)
+    expect(isConfinerPossible(kind), view.reason ?? '').toBe(false)
     return undefined
   }
 
