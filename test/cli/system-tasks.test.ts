@@ -98,10 +98,15 @@ const json = async (...args: readonly string[]) => {
 }
 const sets = async () =>
   (await json('backup', 'list', '--repo', repository)).items as Record<string, unknown>[]
-const metric = async (name: string): Promise<Record<string, number>> =>
-  Object.fromEntries(
-    parseMetrics(await (await fetch(`${url}/metrics`)).text()).get(name)?.samples ?? [],
-  )
+const metric = async (name: string): Promise<Record<string, number>> => {
+  const response = await fetch(`${url}/metrics`).catch((error: unknown) => {
+    const printed = services.map(({ stderr }) => stderr).join('\n')
+    throw new Error(`the first service does not answer; they printed:\n${printed}`, {
+      cause: error,
+    })
+  })
+  return Object.fromEntries(parseMetrics(await response.text()).get(name)?.samples ?? [])
+}
 /** How many services have begun a task. */
 const starts = (task: string): number =>
   services.map(({ stderr }) => stderr.split(`task ${task} started`).length - 1).reduce(sum, 0)
