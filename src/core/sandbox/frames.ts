@@ -44,6 +44,7 @@ export class FrameError extends Error {}
 
 /** Cuts a stream of bytes into frames. */
 export class FrameReader {
+  /** What came of a frame that is not whole yet. */
   private chunks: Buffer[] = []
   private buffered = 0
   private readonly onFrame: (frame: Frame) => void
@@ -52,39 +53,56 @@ export class FrameReader {
     this.onFrame = onFrame
   }
 
-  /** @throws FrameError when the length is impossible. */
+  /**
+   * Takes what has come; the caller may use the chunk's memory again.
+   *
+   * @throws FrameError when the length is impossible.
+   */
   push(chunk: Buffer): void {
-    this.chunks.push(chunk)
-    this.buffered += chunk.length
-    while (this.buffered >= headerBytes) {
-      const length = this.peekLength()
-      if (length < headerBytes - 4 || length > maxFrameBytes) {
-        throw new FrameError(`a frame of ${length} bytes`)
-      }
-      if (this.buffered < length + 4) return
-      const bytes = this.take(length + 4)
-      this.onFrame({
-        kind: bytes.readUInt8(4),
-        id: bytes.readUInt32LE(5),
-        text: bytes.toString('utf8', headerBytes),
-      })
-    }
-  }
-
-  private peekLength(): number {
-    const first = this.chunks[0]
-    if (first && first.length >= 4) return first.readUInt32LE(0)
-    this.chunks = [Buffer.concat(this.chunks)]
-    return this.chunks[0]?.readUInt32LE(0) ?? 0
+    const bytes = this.buffered === 0 ? chunk : this.join(chunk)
+    if (bytes) this.cut(bytes)
   }
 
   /** Joins only once a whole frame is there: joining at every chunk would cost its square. */
-  private take(size: number): Buffer {
-    const all = this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks)
-    if (!all) throw new FrameError('nothing to take')
-    const rest = all.subarray(size)
-    this.chunks = rest.length > 0 ? [rest] : []
-    this.buffered -= size
-    return all.subarray(0, size)
+  private join(chunk: Buffer): Buffer | undefined {
+    this.keep(chunk)
+    if (this.buffered < headerBytes) return undefined
+    if (this.chunks[0] && this.chunks[0].length < headerBytes) {
+      this.chunks = [Buffer.concat(this.chunks)]
+    }
+    const first = this.chunks[0] as Buffer
+    if (this.buffered < sizeOfFrame(first, 0)) return undefined
+    const bytes = Buffer.concat(this.chunks)
+    this.chunks = []
+    this.buffered = 0
+    return bytes
   }
+
+  private cut(bytes: Buffer): void {
+    let at = 0
+    while (bytes.length - at >= headerBytes) {
+      const end = at + sizeOfFrame(bytes, at)
+      if (bytes.length < end) break
+      this.onFrame({
+        kind: bytes.readUInt8(at + 4),
+        id: bytes.readUInt32LE(at + 5),
+        text: bytes.toString('utf8', at + headerBytes, end),
+      })
+      at = end
+    }
+    if (at < bytes.length) this.keep(bytes.subarray(at))
+  }
+
+  private keep(bytes: Buffer): void {
+    this.chunks.push(Buffer.from(bytes))
+    this.buffered += bytes.length
+  }
+}
+
+function sizeOfFrame(bytes: Buffer, at: number): number {
+  const length = bytes.readUInt32LE(at)
+  if (length < headerBytes - 4 || length > maxFrameBytes) {
+    throw new FrameError(`a frame of ${length} bytes`)
+  }
+  return 4 + length
 }

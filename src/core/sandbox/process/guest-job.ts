@@ -56,6 +56,7 @@ export class GuestJob {
         realm.enter(entries.inspect, given, this.time.entryMs())
       } else this.run(realm, exported)
     })
+    if (!this.isOver) this.time.watchWallTime()
   }
 
   private run(realm: GuestRealm, exported: unknown): void {

@@ -4,12 +4,9 @@ import type { Post } from './guest/calls.ts'
 import type { entries } from './guest/entries.ts'
 import { isolatedVm } from './isolated-vm.ts'
 
-/**
- * Options without a prototype. isolated-vm looks them up through it, and where that is the script's,
- * `Object.prototype.reference = true` turns a result into a handle on an object of ours.
- */
-const bare = <const Options extends object>(options: Options): Options =>
-  Object.assign(Object.create(null) as Options, options)
+// Options have no prototype. isolated-vm looks them up through it, and where that is the script's,
+// `Object.prototype.reference = true` turns a result into a handle on an object of ours.
+const asReference = { __proto__: null, reference: true } as const
 
 interface Listener {
   onPost: Post
@@ -53,15 +50,14 @@ export class GuestRealm {
     this.memoryBytes = memoryBytes
     // 8 MB is the least isolated-vm takes.
     const memoryLimit = Math.max(8, Math.ceil(memoryBytes / 1024 ** 2))
-    this.isolate = new isolatedVm.Isolate(bare({ memoryLimit }))
+    const isolateOptions = { __proto__: null, memoryLimit }
+    this.isolate = new isolatedVm.Isolate(isolateOptions)
     this.context = this.isolate.createContextSync()
-    const code = this.isolate.compileScriptSync(
-      bridgeCode,
-      bare(cachedData ? { ...bridgeOptions, cachedData } : bridgeOptions),
-    )
+    const scriptOptions = { __proto__: null, ...bridgeOptions, ...(cachedData && { cachedData }) }
+    const code = this.isolate.compileScriptSync(bridgeCode, scriptOptions)
     // Its types leave this out.
     this.isCacheRejected = (code as { cachedDataRejected?: boolean }).cachedDataRejected === true
-    this.bridge = code.runSync(this.context, bare({ reference: true })) as ivm.Reference
+    this.bridge = code.runSync(this.context, asReference) as ivm.Reference
   }
 
   /** What the bridge says, from now on. */
@@ -76,7 +72,8 @@ export class GuestRealm {
 
   /** Runs the top level of a module; returns its exports, for the bridge. */
   evaluate(module: ivm.Module, timeoutMs: number): unknown {
-    module.evaluateSync(bare({ timeout: timeoutMs }))
+    const runOptions = { __proto__: null, timeout: timeoutMs }
+    module.evaluateSync(runOptions)
     return module.namespace.derefInto()
   }
 
@@ -86,7 +83,8 @@ export class GuestRealm {
     given: readonly unknown[],
     timeoutMs: number,
   ): void {
-    this.bridge.applySync(undefined, [entry, ...given], bare({ timeout: timeoutMs }))
+    const runOptions = { __proto__: null, timeout: timeoutMs }
+    this.bridge.applySync(undefined, [entry, ...given], runOptions)
   }
 
   dispose(): void {

@@ -20,7 +20,6 @@ const toCache = ({ buffer, byteOffset, byteLength }: Buffer): ivm.ExternalCopy<A
 export class RealmStock {
   private realm: GuestRealm | undefined
   private isUsed = false
-  private preparing: NodeJS.Immediate | undefined
   private cache =
     typeof shippedBridgeCache === 'string'
       ? toCache(Buffer.from(shippedBridgeCache, 'base64'))
@@ -28,17 +27,14 @@ export class RealmStock {
   private making: Promise<void> | undefined
   private made = 0
 
-  /** Makes a realm once nothing else is to be done. */
+  /** Makes the next realm, and takes the last one down: for when there is nothing else to do. */
   prepare(memoryBytes: number): void {
-    this.preparing = setImmediate(() => {
-      this.make(memoryBytes)
-      if (!this.cache && this.made >= cacheAfter) this.makeCache()
-    })
+    this.make(memoryBytes)
+    if (!this.cache && this.made >= cacheAfter) this.makeCache()
   }
 
   /** A realm that no script has run in. */
   take(memoryBytes: number): GuestRealm {
-    clearImmediate(this.preparing)
     const isFit = !this.isUsed && this.realm?.memoryBytes === memoryBytes
     const realm = isFit && this.realm ? this.realm : this.make(memoryBytes)
     this.isUsed = true

@@ -9,14 +9,20 @@ export class TimeBudget {
   private runMs = 0
   private enteredAt: number | undefined
 
-  /** @param onWallTime called when the time ends while the script waits. */
+  /** @param onWallTime called when the time ends while the script waits, once that is watched. */
   constructor(
     limits: { readonly timeoutMs: number; readonly runningMs: number },
     onWallTime: () => void,
   ) {
     this.limits = limits
     this.onWallTime = onWallTime
-    this.wait()
+  }
+
+  /** From here on the script waits; most never do, and need no timer. */
+  watchWallTime(): void {
+    const left = this.wallLeftMs(performance.now())
+    if (left <= 0) this.onWallTime()
+    else this.timer = setTimeout(() => this.watchWallTime(), Math.min(left, maxTimerMs))
   }
 
   /** Runs one entry into the script; its time counts as the script's. */
@@ -32,32 +38,27 @@ export class TimeBudget {
 
   /** What is left for the next call into the isolate; at least 1, which a spent budget uses up at once. */
   entryMs(): number {
-    return Math.max(1, Math.ceil(Math.min(this.wallLeftMs(), this.runLeftMs())))
+    const now = performance.now()
+    return Math.max(1, Math.ceil(Math.min(this.wallLeftMs(now), this.runLeftMs(now))))
   }
 
   /** Which limit is reached, if any. */
   spent(): 'wall' | 'running' | undefined {
+    const now = performance.now()
     // isolated-vm's timer may be up to a millisecond early.
-    if (this.wallLeftMs() <= 1) return 'wall'
-    return this.runLeftMs() <= 1 ? 'running' : undefined
+    if (this.wallLeftMs(now) <= 1) return 'wall'
+    return this.runLeftMs(now) <= 1 ? 'running' : undefined
   }
 
   stop(): void {
     clearTimeout(this.timer)
   }
 
-  private wallLeftMs(): number {
-    return this.startedAt + this.limits.timeoutMs - performance.now()
+  private wallLeftMs(now: number): number {
+    return this.startedAt + this.limits.timeoutMs - now
   }
 
-  private runLeftMs(): number {
-    const now = this.enteredAt === undefined ? 0 : performance.now() - this.enteredAt
-    return this.limits.runningMs - this.runMs - now
-  }
-
-  private wait(): void {
-    const left = this.wallLeftMs()
-    if (left <= 0) this.onWallTime()
-    else this.timer = setTimeout(() => this.wait(), Math.min(left, maxTimerMs))
+  private runLeftMs(now: number): number {
+    return this.limits.runningMs - this.runMs - (now - (this.enteredAt ?? now))
   }
 }
