@@ -23,7 +23,7 @@ const probe = await bundleProcess(path.join(import.meta.dirname, 'memory-probe.t
 
 /**
  * Memory that is in use, not what the garbage collector has yet to give back. Each of the two
- * sandboxes lives for 1,000 jobs: the first portion sees half a life of each, the others whole ones.
+ * sandboxes lives for 1,500 jobs: the first portion sees a third of a life, the others whole ones.
  */
 const portions = [1000, 8000, 1000]
 
@@ -113,7 +113,7 @@ const untidy = (database: string, more: string) => `export default {
 }`
 
 it.each([
-  ['500 jobs that use a datasource', [100, 300, 100], 'scratch', `ctx.metadata.get('a')`],
+  ['300 jobs that use a datasource', [100, 100, 100], 'scratch', `ctx.metadata.get('a')`],
   [
     'jobs that write their project database',
     [8, 24, 8],

@@ -1,6 +1,6 @@
 /** The Postgres of one test run: a private one without fsync, or the one that the environment names. */
 import { randomBytes } from 'node:crypto'
-import { globSync, statfsSync } from 'node:fs'
+import { globSync, readFileSync, statfsSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -19,25 +19,34 @@ const prefix = 'kiln-test-'
 
 /** A file system in memory, on Linux. */
 const memoryFolder = '/dev/shm'
-const tmpfsType = 0x01021994
-/** What the server's data come to at most, with the log, is a third of this. */
+/** What a run comes to at most is a third of this. */
 const memoryBytes = 6 * 1024 ** 3
 
 /**
- * Where the server's data lie: in memory if there is plenty. A run makes and drops some 600 databases of
- * 300 files each, and ext4 passes over a file deleted in the last minutes whenever it looks for a place
- * for a new one: a tenth of all CPU time of a run.
+ * Where the folders and the server's data of a run lie: in memory if there is plenty. A run makes and
+ * removes some 600 databases of 300 files each, and thirty servers of 1,300; ext4 passes over a file
+ * deleted in the last minutes whenever it looks for a place for a new one, which came to an eighth of
+ * all CPU time of a run.
  */
-function serverHome(): string {
+function runHome(): string {
   try {
-    const { type, bavail, bsize } = statfsSync(memoryFolder)
-    const isRoomy = type === tmpfsType && bavail * bsize >= memoryBytes
+    const { bavail, bsize } = statfsSync(memoryFolder)
+    const isRoomy = isInMemory(memoryFolder) && bavail * bsize >= memoryBytes
     if (isRoomy && process.availableMemory() >= 2 * memoryBytes) return memoryFolder
   } catch {
     // There is none.
   }
   return tmpdir()
 }
+
+/** A file system in memory whose files may be run; containers often forbid that. */
+const isInMemory = (folder: string): boolean =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .some((line) => {
+      const [, place, type, options = ''] = line.split(' ')
+      return place === folder && type === 'tmpfs' && !options.split(',').includes('noexec')
+    })
 
 export interface TestServer {
   readonly run: TestRun
@@ -46,18 +55,9 @@ export interface TestServer {
 
 export async function startTestServer(): Promise<TestServer> {
   await removeDeadRuns()
-  const folders: string[] = []
-  const remove = async (): Promise<void> => {
-    // The server's first, and each whatever comes of the others.
-    const removed = await Promise.allSettled(folders.toReversed().map(removeRun))
-    for (const one of removed) if (one.status === 'rejected') throw one.reason
-  }
+  const folder = await createRunFolder(runHome())
   try {
-    const folder = await createRunFolder(tmpdir())
-    folders.push(folder)
-    const serverFolder = await createRunFolder(serverHome())
-    folders.push(serverFolder)
-    const dataDir = path.join(serverFolder, 'server')
+    const dataDir = path.join(folder, 'server')
     const isOurs = process.env.KILN_TEST_DATABASE_URL === undefined
     const serverUrl = process.env.KILN_TEST_DATABASE_URL ?? (await startServer(dataDir))
     const templateName = `kiln_template_${randomBytes(4).toString('hex')}`
@@ -65,14 +65,17 @@ export async function startTestServer(): Promise<TestServer> {
     // Test files take their databases from here, and need not load all that migrates.
     const { migrateTemplate } = await import('./migrate-template.ts')
     await migrateTemplate(databaseUrl(serverUrl, templateName))
-    // Nobody may connect, or cloning would wait for them.
-    await query(serverUrl, `alter database ${templateName} allow_connections false`)
-    const clusterFolder = isOurs ? path.join(serverFolder, 'cluster') : undefined
+    const clusterFolder = isOurs ? path.join(folder, 'cluster') : undefined
     if (clusterFolder !== undefined) {
       await stopPrivatePostgres({ dataDir })
       await keepCluster(dataDir, clusterFolder)
       await startServer(dataDir)
     }
+    // The first session in a database since the server's start writes down what each later one reads of
+    // the catalogue. Copies of the files have it then.
+    await query(databaseUrl(serverUrl, templateName), 'select 1')
+    // Nobody may connect, or cloning would wait for them.
+    await query(serverUrl, `alter database ${templateName} allow_connections false`)
     const run = {
       folder,
       serverUrl,
@@ -84,11 +87,11 @@ export async function startTestServer(): Promise<TestServer> {
       run,
       async stop() {
         await query(serverUrl, `drop database ${templateName}`)
-        await remove()
+        await removeRun(folder)
       },
     }
   } catch (error) {
-    await remove()
+    await removeRun(folder)
     throw error
   }
 }

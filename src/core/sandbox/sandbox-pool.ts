@@ -19,8 +19,8 @@ export interface SandboxPoolOptions {
   /** Fresh ones that are started ahead of need, within `size`. */
   readonly warm: number
   /**
-   * As many more beyond `size`, once things are quiet after a job, for the next project that has no
-   * sandbox yet. None unless given: a command that runs one job would start it for nothing.
+   * As many more beyond `size`, a moment after a job, for the next project that has no sandbox yet. None
+   * unless given: a command that runs one job would start it for nothing.
    */
   readonly spare?: number
   /** The largest memory limit and CPU limit a job will have; the ulimits follow from them. */
@@ -63,8 +63,11 @@ const maxJobs = 1500
 const maxIdleMs = 60_000
 /** Growth of a process over its start, past which a fresh one is cheaper to trust. */
 const maxGrowthBytes = 100 * 1024 ** 2
-/** After a job ends, spares are started once things are quiet: the next job comes first. */
-const topUpDelayMs = 20
+/**
+ * Spares are started so long after a job has begun or ended. A start takes as much CPU as fifty small
+ * jobs: the jobs at hand come first, and a service that has to stop soon need not have started any.
+ */
+const topUpDelayMs = 1000
 
 /**
  * Keeps sandbox processes: fresh ones ahead of need, used ones for the next job of the same project.
@@ -126,7 +129,7 @@ export class SandboxPool {
     slot.state = 'busy'
     slot.projectId = projectId
     slot.process.setHolding(true)
-    this.topUp(this.options.size)
+    this.topUpLater()
     return new Sandbox(slot.process, (isReusable) => this.release(slot, isReusable))
   }
 
@@ -186,10 +189,7 @@ export class SandboxPool {
     else if (this.slots.size > this.keep) this.evict()
     if (this.isStopped) return
     if (this.slots.size > this.options.size) this.evictLater()
-    clearTimeout(this.topUpTimer)
-    const { size, spare = 0 } = this.options
-    this.topUpTimer = setTimeout(() => this.topUp(size + spare), topUpDelayMs)
-    this.topUpTimer.unref()
+    this.topUpLater()
   }
 
   private isWorn(slot: Slot): boolean {
@@ -241,6 +241,15 @@ export class SandboxPool {
     ).length
     const room = limit - this.slots.size - this.pending.size
     return Math.max(0, Math.min(this.options.warm - fresh - this.pending.size, room))
+  }
+
+  private topUpLater(): void {
+    if (this.isStopped || this.topUpTimer) return
+    this.topUpTimer = setTimeout(() => {
+      this.topUpTimer = undefined
+      this.topUp(this.options.size + (this.options.spare ?? 0))
+    }, topUpDelayMs)
+    this.topUpTimer.unref()
   }
 
   private topUp(limit: number): void {
