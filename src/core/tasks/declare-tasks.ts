@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Context } from '../context.ts'
 import { parseRule, zoneOffsets } from '../cron/index.ts'
 import { type SettingDefinition, type Settings, settingTable } from '../config/index.ts'
@@ -82,7 +82,6 @@ async function declare(
     .select(sql<boolean>`declared is not distinct from ${declaration}::jsonb`.as('isSame'))
     .where('task', '=', task.name)
     .where('dataFolderId', '=', dataFolderId)
-    .forUpdate()
     .executeTakeFirst()
   if (known?.isSame) return known.id
   const rule = { cronExpression: cron, timezone, declared: declaration }
@@ -107,26 +106,38 @@ async function declare(
 }
 
 /** Says that a service takes part in these. False when one of them has been deleted. */
-export async function attendTasks(
+export const attendTasks = (
   { database }: Pick<Context, 'database'>,
   scheduleIds: readonly string[],
-): Promise<boolean> {
-  const { numAffectedRows = 0n } = await sql`
-    update analysis_tasks
-    set attended_at = now()
-    where schedule_id = any(${scheduleIds as string[]}::uuid[])
-  `.execute(database.queries)
-  return Number(numAffectedRows) === scheduleIds.length
-}
+): Promise<boolean> => setAttended(database.queries, scheduleIds, sql`now()`)
 
 /** Takes that back; another service that takes part says so again within its next round. */
 export async function leaveTasks(
   { database }: Pick<Context, 'database'>,
   scheduleIds: readonly string[],
 ): Promise<void> {
-  await sql`
+  await setAttended(database.queries, scheduleIds, sql`now() - interval '3 minutes'`)
+}
+
+/** True when all of them are there. */
+async function setAttended(
+  queries: Queries,
+  scheduleIds: readonly string[],
+  at: RawBuilder<unknown>,
+): Promise<boolean> {
+  // Locked in their order: each update moves rows, and services that say so at the same moment would
+  // come upon them in different orders and wait for each other.
+  const { numAffectedRows = 0n } = await sql`
+    with attended as (
+      select schedule_id from analysis_tasks
+      where schedule_id = any(${scheduleIds as string[]}::uuid[])
+      order by schedule_id
+      for no key update
+    )
     update analysis_tasks
-    set attended_at = now() - interval '3 minutes'
-    where schedule_id = any(${scheduleIds as string[]}::uuid[])
-  `.execute(database.queries)
+    set attended_at = ${at}
+    from attended
+    where analysis_tasks.schedule_id = attended.schedule_id
+  `.execute(queries)
+  return Number(numAffectedRows) === scheduleIds.length
 }
