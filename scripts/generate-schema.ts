@@ -1,47 +1,19 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
 import { Kysely, PostgresDialect as KyselyPostgres } from 'kysely'
 import { PostgresDialect, generate } from 'kysely-codegen'
 import pg from 'pg'
 import { readCatalogue } from '../src/core/migrate/index.ts'
-import { databaseUrl, query, startTestServer } from '../test/support/test-server.ts'
-
-const root = path.resolve(import.meta.dirname, '..')
 
 /**
- * Writes what the migrations make of an empty database: table types for Kysely, and the catalogue
- * that `migrate verify` compares with. Returns the files that differed, as paths from the root;
- * with `isCheck` it writes nothing.
+ * What the migrations have made of a database: table types for Kysely, and the catalogue that
+ * `migrate verify` compares with. Texts, by their files' paths from the root.
  */
-export async function generateSchema({
-  isCheck,
-}: {
-  readonly isCheck: boolean
-}): Promise<string[]> {
-  const server = await startTestServer()
-  const name = `kiln_generate_${process.pid}`
-  try {
-    const { serverUrl, templateName } = server.run
-    await query(serverUrl, `create database ${name} template ${templateName}`)
-    const files = await schemaFiles(databaseUrl(serverUrl, name))
-    await query(serverUrl, `drop database ${name}`)
-    const changed = files.filter(([file, text]) => read(file) !== text)
-    if (!isCheck) for (const [file, text] of changed) writeFileSync(path.join(root, file), text)
-    return changed.map(([file]) => file)
-  } finally {
-    await server.stop()
-  }
-}
-
-async function schemaFiles(
-  connectionString: string,
-): Promise<readonly (readonly [string, string])[]> {
+export async function schemaFiles(connectionString: string): Promise<Map<string, string>> {
   const pool = new pg.Pool({ connectionString })
   try {
-    return [
+    return new Map([
       ['src/core/database/schema.generated.ts', await tableTypes(pool)],
       ['src/core/migrate/expected-schema.generated.ts', await expectedSchema(pool)],
-    ]
+    ])
   } finally {
     await pool.end()
   }
@@ -70,14 +42,5 @@ export const expectedSchema: Readonly<Record<string, string>> = ${catalogue}
 `
   } finally {
     client.release()
-  }
-}
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(path.join(root, file), 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
   }
 }

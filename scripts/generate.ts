@@ -1,15 +1,39 @@
 /**
  * Regenerates every file that is made from others: the table types and the expected schema from
- * the migrations, then the pages of docs/. With `--check` it writes nothing and fails naming what
- * is not current.
+ * the migrations, then the pages of docs/. Prints what it has changed.
  */
-import { generateReference } from './generate-reference.ts'
-import { generateSchema } from './generate-schema.ts'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { databaseUrl, query, startTestServer } from '../test/support/test-server.ts'
+import { referencePages } from './generate-reference.ts'
+import { schemaFiles } from './generate-schema.ts'
 
-const isCheck = process.argv.includes('--check')
-const changed = [...(await generateSchema({ isCheck })), ...generateReference({ isCheck })]
-for (const file of changed) console.log(`${isCheck ? 'not current' : 'written'}: ${file}`)
-if (isCheck && changed.length > 0) {
-  console.error('run: npm run build && npm run generate')
-  process.exitCode = 1
+const root = path.resolve(import.meta.dirname, '..')
+
+async function migratedSchema(): Promise<Map<string, string>> {
+  const server = await startTestServer()
+  const name = `kiln_generate_${process.pid}`
+  try {
+    const { serverUrl, templateName } = server.run
+    await query(serverUrl, `create database ${name} template ${templateName}`)
+    const files = await schemaFiles(databaseUrl(serverUrl, name))
+    await query(serverUrl, `drop database ${name}`)
+    return files
+  } finally {
+    await server.stop()
+  }
+}
+
+const pages = referencePages()
+mkdirSync(path.join(root, 'docs/reference'), { recursive: true })
+for (const [name, text] of [...(await migratedSchema()), ...pages]) {
+  const file = path.join(root, name)
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) continue
+  writeFileSync(file, text)
+  console.log(`written: ${name}`)
+}
+for (const file of globSync('docs/reference/*.md', { cwd: root })) {
+  if (pages.has(file)) continue
+  rmSync(path.join(root, file))
+  console.log(`removed: ${file}`)
 }

@@ -114,9 +114,6 @@ const checks = Promise.all([
   checkBeside('lint', 'oxlint', []),
   checkBeside('types', 'tsc', []),
   checkBeside('dead code', 'knip', []),
-  ...(isBuilt
-    ? [checkBeside('generated files are current', node, ['scripts/generate.ts', '--check'])]
-    : []),
 ])
 if (isBuilt) await runTests()
 for (const print of await checks) print()

@@ -20,7 +20,7 @@ const prefix = 'kiln-test-'
 /** A file system in memory, on Linux. */
 const memoryFolder = '/dev/shm'
 /** What a run comes to at most is a third of this. */
-const memoryBytes = 6 * 1024 ** 3
+const memoryBytes = 3 * 1024 ** 3
 
 /**
  * Where the folders and the server's data of a run lie: in memory if there is plenty. A run makes and

@@ -14,7 +14,7 @@ type Rest = Omit<Case, 'name' | 'source'>
 
 /** Wall time of a job that ends by it, of one that may, and of one that ends otherwise. */
 const timeoutSecondsOf = ({ code }: Rest): number => {
-  if (code === 'timeout') return 0.5
+  if (code === 'timeout') return 0.25
   return [code].flat().some((one) => one === 'timeout' || one === 'cpu_limit') ? 1 : 20
 }
 

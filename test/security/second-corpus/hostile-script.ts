@@ -14,7 +14,7 @@ const datasources = "['shop', 'warehouse', 'sales']"
 
 /** Of a script that ends by it, of one that may, and of one that ends otherwise. */
 const timeoutSecondsOf = (ends: string): number => {
-  if (ends === 'timeout') return 0.5
+  if (ends === 'timeout') return 0.25
   return ends.includes('timeout') ? 1 : 20
 }
 

@@ -76,7 +76,7 @@ beforeAll(async () => {
     const options = { title: name, projectId: 'hostile' }
     const analysisId = await insertAnalysis(pool, text, options)
     ids.push([name, await insertJob(pool, analysisId)])
-    if (index % 3 === 0) honestIds.push(await insertJob(pool, honestId))
+    if (index % 8 === 0) honestIds.push(await insertJob(pool, honestId))
   }
   executor = await runExecutor()
   const { rows } = await pool.query<Row & { id: string }>(
