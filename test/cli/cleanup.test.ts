@@ -30,6 +30,13 @@ const addMany = (count: number) =>
     [jobs.analysisId, daysAgo(400)],
   )
 const left = async () => Number((await jobs.sql('select count(*) from analysis_jobs'))[0]?.count)
+const sessions = async () => {
+  const [row] = await jobs.sql(
+    `select count(*) from pg_stat_activity
+     where datname = current_database() and application_name like 'kiln cleanup%'`,
+  )
+  return Number(row?.count)
+}
 const kinds = (stdout: string) =>
   Object.fromEntries(
     (JSON.parse(stdout) as { items: { kind: string }[] }).items.map((item) => [item.kind, item]),
@@ -101,6 +108,8 @@ describe('in the middle of it', () => {
     const kiln = await caught()
     kiln.kill('SIGKILL')
     await kiln.exited
+    // The server ends the batch that it was sent.
+    await waitUntil('its sessions are gone', async () => (await sessions()) === 0)
     const rest = await left()
     expect(rest).toBeGreaterThan(0)
     await useFolder(jobs.core.context)
