@@ -1,5 +1,5 @@
 import type { Context, Operator } from '../context.ts'
-import type { Queries } from '../database/index.ts'
+import { type Queries, repeatedTransaction } from '../database/index.ts'
 import type { Analysis } from './analysis.ts'
 import type { AnalysisDefinition } from './definition.ts'
 import { storeDependencies } from './dependencies.ts'
@@ -48,7 +48,7 @@ export async function storeDefinition(
   outcome: { readonly definition: AnalysisDefinition } | { readonly error: string },
 ): Promise<void> {
   const definition = 'definition' in outcome ? outcome.definition : null
-  await database.queries.transaction().execute(async (transaction) => {
+  await repeatedTransaction(database.queries, async (transaction) => {
     await transaction
       .updateTable('analysisVersions')
       .set({
@@ -63,7 +63,8 @@ export async function storeDefinition(
       .selectFrom('analyses')
       .select(['id', 'version', 'projectId', 'name'])
       .where('id', '=', analysisId)
-      .forUpdate()
+      // As an update of the analysis does; and as there, new jobs need not wait.
+      .forNoKeyUpdate()
       .executeTakeFirst()
     if (definition === null || analysis?.version !== versionNumber) return
     await storeDependencies(

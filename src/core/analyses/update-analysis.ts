@@ -1,6 +1,6 @@
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
-import type { Queries } from '../database/index.ts'
+import { type Queries, repeatedTransaction } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 import type { Analysis, AnalysisReference } from './analysis.ts'
 import { requireTitle } from './create-analysis.ts'
@@ -49,7 +49,7 @@ export async function updateAnalysis(
   const { id } = await getAnalysis(context, input.reference)
   const definition = await requireValidScript(scriptOf(file), inspect)
 
-  return database.queries.transaction().execute(async (transaction) => {
+  return repeatedTransaction(database.queries, async (transaction) => {
     const before = await lockAnalysis(transaction, id)
     const title = input.title ?? titleAfter(before, definition)
     const metadata = {
@@ -106,7 +106,8 @@ async function lockAnalysis(transaction: Queries, id: string): Promise<LockedAna
     .select(analysisColumns)
     .select('scriptContent')
     .where('id', '=', id)
-    .forUpdate()
+    // Not for update: firing, which holds the script's schedule, would wait for it to add its job.
+    .forNoKeyUpdate()
     .executeTakeFirst()) as (Analysis & { readonly scriptContent: string }) | undefined
   if (!analysis) {
     throw new KilnError('ANALYSIS_NOT_FOUND', 'the analysis was deleted meanwhile', {

@@ -30,6 +30,8 @@ const known: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   '25006': ['PERMISSION_DENIED', 'the server is read only: use the primary in DATABASE_URL'],
   '53100': ['DISK_FULL', "free space on the database server's device"],
   '55P03': ['LOCK_TIMEOUT', 'another session holds the lock: try again'],
+  '40P01': ['LOCK_TIMEOUT', 'sessions waited for each other, and the server ended one: try again'],
+  '40001': ['LOCK_TIMEOUT', 'another session changed the same rows: try again'],
   '42P01': ['SCHEMA_MISSING', 'run: kiln migrate'],
   '42703': ['SCHEMA_OUTDATED', 'run: kiln migrate'],
 }
@@ -105,6 +107,12 @@ const refusals = new Set(['21', '22', '23', '44', '54', 'P0', 'XX'])
 export function isRefusal(error: unknown): boolean {
   const code = errorCodeOf(unwrap(error)) ?? ''
   return code.length === 5 && refusals.has(code.slice(0, 2))
+}
+
+/** True when the server ended one of the sessions that were in each other's way. */
+export function isConflict(error: unknown): boolean {
+  const code = errorCodeOf(unwrap(error))
+  return code === '40P01' || code === '40001'
 }
 
 /** True when a statement gave up waiting for a lock that another session holds. */

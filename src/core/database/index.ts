@@ -13,6 +13,7 @@ export {
 export { type Database, type OpenDatabaseOptions, type Queries, openDatabase } from './database.ts'
 export {
   databaseError,
+  isConflict,
   isConnectionLost,
   isDatabaseError,
   isLockTimeout,
@@ -33,4 +34,5 @@ export {
 export { type PreparedStatement, prepare, runPrepared } from './prepared-statement.ts'
 export { promptDatabase, promptQueries } from './prompt-queries.ts'
 export type { DB } from './schema.generated.ts'
+export { repeatOnConflict, repeatedTransaction } from './repeat-on-conflict.ts'
 export { typeParsers } from './type-parsers.ts'

@@ -1,4 +1,4 @@
-import type { Queries } from '../database/index.ts'
+import { type Queries, repeatOnConflict } from '../database/index.ts'
 import { cancelJob, handBackJobs } from '../jobs/index.ts'
 import { delay } from '../os/index.ts'
 import type { ExecutorOptions } from './executor-options.ts'
@@ -23,7 +23,7 @@ export async function handOver(
   ])
   isOver.abort()
   if (executor.kind === 'service') {
-    await handBackJobs(queries, executor.id)
+    await repeatOnConflict(() => handBackJobs(queries, executor.id))
     return
   }
   for (const { jobId } of holders) {

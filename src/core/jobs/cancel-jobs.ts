@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import { recordAudits } from '../audit/index.ts'
 import type { Context } from '../context.ts'
-import { cancelFamilies } from './cancel-job.ts'
+import { repeatedTransaction } from '../database/index.ts'
+import { cancelFamilies, lockFamilies } from './cancel-job.ts'
 import { isStuck } from './find-jobs.ts'
 import type { JobStatus } from './job.ts'
 import { toJobIds } from './job-id.ts'
@@ -42,7 +43,8 @@ export async function cancelJobs(
   const jobIds = toJobIds(ids)
   const outcomes: CancelOutcome[] = []
   for (let index = 0; index < jobIds.length; index += batchSize) {
-    outcomes.push(...(await cancelSome(context, jobIds.slice(index, index + batchSize), options)))
+    const some = jobIds.slice(index, index + batchSize)
+    outcomes.push(...(await cancelSome(context, some, options)))
   }
   return outcomes
 }
@@ -52,9 +54,9 @@ async function cancelSome(
   ids: readonly string[],
   { reason, onlyStatus, onlyStuckForMs }: CancelOptions,
 ): Promise<CancelOutcome[]> {
-  return database.queries.transaction().execute(async (transaction) => {
-    // Locked, so that the statuses that are told are those that the cancel met; in one order, so that
-    // two of these never wait for each other.
+  return repeatedTransaction(database.queries, async (transaction) => {
+    // Locked, so that the statuses that are told are those that the cancel met.
+    await lockFamilies(transaction, ids)
     const rows = await transaction
       .selectFrom('analysisJobs')
       .select(['id', 'status'])
@@ -62,8 +64,6 @@ async function cancelSome(
         (onlyStuckForMs === undefined ? sql<boolean>`true` : isStuck(onlyStuckForMs)).as('isMeant'),
       )
       .where('id', 'in', ids)
-      .orderBy('id')
-      .forUpdate()
       .execute()
     const statuses = new Map(rows.map(({ id, status }) => [id, status as JobStatus]))
     const meant = rows

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
-import type { Queries } from '../database/index.ts'
+import { type Queries, repeatedTransaction } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 
 export interface DrainedExecutor {
@@ -21,7 +21,7 @@ export async function drainExecutors(
   context: Pick<Context, 'database' | 'operator'>,
   idsOrLabels: readonly string[],
 ): Promise<DrainedExecutor[]> {
-  return context.database.queries.transaction().execute(async (transaction) => {
+  return repeatedTransaction(context.database.queries, async (transaction) => {
     const drained: DrainedExecutor[] = []
     for (const idOrLabel of new Set(idsOrLabels)) {
       const executors = await drain(transaction, idOrLabel)
@@ -57,7 +57,8 @@ async function drain(
       from analysis_executors
       where (id::text = lower(${idOrLabel}) or label = ${idOrLabel})
         and stopped_at is null
-      for update
+      order by id
+      for no key update
     )
     update analysis_executors executor
     set is_draining = true

@@ -4,7 +4,7 @@
  */
 export { type BeatReply, type HeldLeases, beatExecutor } from './beat-executor.ts'
 export { admitJobs } from './admit-jobs.ts'
-export { cancelJob } from './cancel-job.ts'
+export { cancelFamilies, cancelJob } from './cancel-job.ts'
 export { type CancelOptions, type CancelOutcome, cancelJobs } from './cancel-jobs.ts'
 export { type ClaimedJob, claimJobs } from './claim-jobs.ts'
 export { checkRequest } from './check-request.ts'

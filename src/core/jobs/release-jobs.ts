@@ -9,17 +9,25 @@ import type { Lease } from './finish-jobs.ts'
  */
 export async function releaseJobs(queries: Queries, leases: readonly Lease[]): Promise<number> {
   const { rows } = await sql<{ count: number }>`
-    with returned as (
+    with ours as (
+      select job.id
+      from analysis_jobs job
+      join unnest(
+        ${leases.map(({ jobId }) => jobId)}::uuid[],
+        ${leases.map(({ leaseToken }) => leaseToken)}::uuid[]
+      ) as given (id, token) on job.id = given.id
+      where job.lease_token = given.token
+        and job.status = 'running'
+      -- In the order of cancels.
+      order by job.id
+      for no key update of job
+    ),
+    returned as (
       update analysis_jobs job
       set status = 'pending', ready = true, executor_id = null, lease_token = null,
         started_at = null, attempt = greatest(job.attempt - 1, 0)
-      from unnest(
-        ${leases.map(({ jobId }) => jobId)}::uuid[],
-        ${leases.map(({ leaseToken }) => leaseToken)}::uuid[]
-      ) as given (id, token)
-      where job.id = given.id
-        and job.lease_token = given.token
-        and job.status = 'running'
+      from ours
+      where job.id = ours.id
       returning job.id
     ),
     notified as (

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
+import { repeatedTransaction } from '../database/index.ts'
 import { projectNotFound } from './get-project.ts'
 
 /**
@@ -14,7 +15,7 @@ export async function setProjectLimit(
   id: string,
   maxConcurrent: number | null,
 ): Promise<void> {
-  await database.queries.transaction().execute(async (transaction) => {
+  await repeatedTransaction(database.queries, async (transaction) => {
     const { rows } = await sql<{ maxConcurrent: number | null }>`
       select max_concurrent
       from projects

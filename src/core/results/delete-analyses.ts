@@ -7,7 +7,7 @@ import {
 } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
-import type { Queries } from '../database/index.ts'
+import { type Queries, repeatedTransaction } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 import { cancelJob } from '../jobs/index.ts'
 import { openDataFolder } from '../os/index.ts'
@@ -53,9 +53,10 @@ export async function deleteAnalyses(
   const ids = preview.flatMap((one) => ('analysis' in one ? [one.analysis.id] : []))
   return forEach(references, async (reference) => {
     const analysis = await getAnalysis(context, reference)
-    const { belongings, files } = await context.database.queries
-      .transaction()
-      .execute((transaction) => deleteOne(context, transaction, { analysis, ids, force }))
+    const { belongings, files } = await repeatedTransaction(
+      context.database.queries,
+      (transaction) => deleteOne(context, transaction, { analysis, ids, force }),
+    )
     // Rows first: if we die here, the files are orphans that cleanup finds; the other way round
     // rows would name files that are gone.
     await removeFiles(context, files)
@@ -92,6 +93,14 @@ async function deleteOne(
   transaction: Queries,
   { analysis, ids, force }: Deletion,
 ): Promise<{ belongings: AnalysisBelongings; files: readonly ResultFile[] }> {
+  // First, as firing does, which adds jobs of the analysis while it holds them: it passes over them now.
+  await transaction
+    .selectFrom('analysisSchedules')
+    .select('id')
+    .where('analysisId', '=', analysis.id)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
   // The lock keeps new jobs, versions and schedules out until the end.
   const stored = await transaction
     .selectFrom('analyses')

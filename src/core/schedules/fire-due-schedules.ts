@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Context } from '../context.ts'
 import type { Queries } from '../database/index.ts'
-import { cancelJob } from '../jobs/index.ts'
+import { cancelFamilies } from '../jobs/index.ts'
 import { findActiveRuns, findFailingSchedules } from './active-runs.ts'
 import { decide } from './decide.ts'
 import { lockDueSchedules } from './due-schedule.ts'
@@ -65,7 +65,7 @@ export async function fireDueSchedules(
       await nextTurn()
       breatheAt = clock.monotonic() + longestBreathMs
     }
-    for (const one of judged) await giveWay(transaction, one)
+    await giveWay(transaction, judged)
     const jobs = await writeVerdicts(transaction, judged)
     const taskRuns = await queueTaskRuns(transaction, judged)
     for (const one of judged) await pause(transaction, one)
@@ -88,10 +88,11 @@ async function beginFiring(transaction: Queries): Promise<string> {
 const ids = (schedules: readonly { readonly id: string }[]): string[] =>
   schedules.map(({ id }) => id)
 
-async function giveWay(transaction: Queries, { verdict }: JudgedSchedule): Promise<void> {
-  for (const id of verdict.cancelJobIds) {
-    await cancelJob(transaction, id, 'the next run of its schedule took its place')
-  }
+/** All in one statement, which locks them in the order of every other cancel. */
+async function giveWay(transaction: Queries, judged: readonly JudgedSchedule[]): Promise<void> {
+  const jobIds = judged.flatMap(({ verdict }) => verdict.cancelJobIds)
+  if (jobIds.length === 0) return
+  await cancelFamilies(transaction, jobIds, 'the next run of its schedule took its place')
 }
 
 async function pause(transaction: Queries, { schedule, verdict }: JudgedSchedule): Promise<void> {

@@ -89,12 +89,22 @@ async function writePlans(transaction: Queries, plans: readonly Plan[]): Promise
  */
 export async function forgetOutdatedRuns({ database }: Pick<Context, 'database'>): Promise<number> {
   const { numUpdatedRows } = await database.queries
+    .with('outdated', (queries) =>
+      queries
+        .selectFrom('analysisSchedules')
+        .select('id')
+        .where('enabled', '=', true)
+        .where('nextRunAt', '>', sql<string>`now()`)
+        .where('timezone', '<>', 'UTC')
+        .where('zoneData', '<', zoneDataVersion)
+        // All services that were updated do this as they start: none waits for another for ever.
+        .orderBy('id')
+        .forNoKeyUpdate(),
+    )
     .updateTable('analysisSchedules')
+    .from('outdated')
     .set({ nextRunAt: null })
-    .where('enabled', '=', true)
-    .where('nextRunAt', '>', sql<string>`now()`)
-    .where('timezone', '<>', 'UTC')
-    .where('zoneData', '<', zoneDataVersion)
+    .whereRef('analysisSchedules.id', '=', 'outdated.id')
     .executeTakeFirst()
   return Number(numUpdatedRows)
 }

@@ -1,7 +1,7 @@
 import { scheduleState } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context, Operator } from '../context.ts'
-import type { Queries } from '../database/index.ts'
+import { type Queries, repeatedTransaction } from '../database/index.ts'
 import {
   type ScheduleReference,
   getAnalysisSchedule,
@@ -30,7 +30,7 @@ export async function enableSchedule(
 ): Promise<Schedule> {
   const found = await getSchedule(context, reference)
   if (found.enabled) return found
-  return context.database.queries.transaction().execute(async (transaction) => {
+  return repeatedTransaction(context.database.queries, async (transaction) => {
     const schedule = await lockSchedule(transaction, found.id)
     const nowMs = Date.parse(await databaseNow(transaction))
     const fromNow = nextRunAfter(schedule, startOf(nowMs, schedule.lastScheduledFor))
@@ -111,7 +111,7 @@ export async function deleteSchedule(
 ): Promise<AnalysisSchedule> {
   // A running service would make one of Kiln itself anew.
   const found = await getAnalysisSchedule(context, reference)
-  await context.database.queries.transaction().execute(async (transaction) => {
+  await repeatedTransaction(context.database.queries, async (transaction) => {
     const schedule = await lockSchedule(transaction, found.id)
     await transaction.deleteFrom('analysisSchedules').where('id', '=', schedule.id).execute()
     await recordAudit(transaction, context.operator, {

@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Context } from '../context.ts'
 import { parseRule, zoneOffsets } from '../cron/index.ts'
 import { type SettingDefinition, type Settings, settingTable } from '../config/index.ts'
-import type { Queries } from '../database/index.ts'
+import { type Queries, repeatedTransaction } from '../database/index.ts'
 import { KilnError, messageOf } from '../errors/index.ts'
 import type { SystemTask } from './task.ts'
 
@@ -58,7 +58,7 @@ export async function declareTasks(
 ): Promise<DeclaredTasks> {
   const declared = new Map<string, SystemTask>()
   if (wanted.length === 0) return declared
-  await database.queries.transaction().execute(async (transaction) => {
+  await repeatedTransaction(database.queries, async (transaction) => {
     // Instances that start together would make a schedule each.
     await sql`select pg_advisory_xact_lock(hashtext('kiln_declare_tasks'), 0)`.execute(transaction)
     for (const one of wanted) {
