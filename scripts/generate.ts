@@ -10,6 +10,11 @@ import { schemaFiles } from './generate-schema.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 
+if (process.argv.length > 2) {
+  console.error('error: no arguments; test/integration/generated-files.test.ts checks')
+  process.exit(64)
+}
+
 async function migratedSchema(): Promise<Map<string, string>> {
   const server = await startTestServer()
   const name = `kiln_generate_${process.pid}`

@@ -66,7 +66,7 @@ describe('analysis run that is killed', () => {
     const kiln = start(['analysis', 'run', 'script.js'])
     await runs(1)
     const { rows } = await pool().query<{ id: string }>('select id from analysis_jobs')
-    // Sandbox and DuckDB; a spare comes when things are quiet.
+    // Sandbox and DuckDB; a command starts no spare.
     const children = descendantsOf(kiln.pid)
     expect(children.length).toBeGreaterThanOrEqual(2)
     kiln.kill('SIGKILL')

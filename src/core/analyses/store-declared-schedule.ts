@@ -25,7 +25,8 @@ export async function storeDeclaredSchedule(
     .select(sql<boolean>`declared is not distinct from ${declared}::jsonb`.as('isSame'))
     .where('analysisId', '=', analysis.id)
     .where('origin', '=', 'script')
-    .forUpdate()
+    // As firing: what refers to it, as a job does, need not wait.
+    .forNoKeyUpdate()
     .executeTakeFirst()
   if (row?.isSame) return
   if (!row && (!schedule || (await wasDeclared(transaction, analysis, schedule)))) return

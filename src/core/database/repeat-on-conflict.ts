@@ -3,7 +3,7 @@ import { isConflict } from './database-errors.ts'
 import type { Queries } from './database.ts'
 
 const tries = 5
-/** Whoever met us has ended by then, and does not meet us again. */
+/** Two that were ended for each other do not meet again at once. */
 const longestDelayMs = 100
 
 /**

@@ -91,7 +91,11 @@ export const errorTable = {
     exitCodes.config,
     'no Postgres binaries for this platform or for this data folder',
   ),
-  LOCK_TIMEOUT: define(exitCodes.temporary, 'another command holds the lock', true),
+  LOCK_TIMEOUT: define(
+    exitCodes.temporary,
+    'another session holds the lock, or the two waited for each other',
+    true,
+  ),
   CLEANUP_UNFINISHED: define(
     exitCodes.temporary,
     'the time for the cleanup was over before everything was looked at',

@@ -27,6 +27,6 @@ export async function handOver(
     return
   }
   for (const { jobId } of holders) {
-    await cancelJob(queries, jobId, 'the command that ran it has ended')
+    await repeatOnConflict(() => cancelJob(queries, jobId, 'the command that ran it has ended'))
   }
 }

@@ -1,6 +1,6 @@
 import type { RunnableAnalysis } from '../analyses/index.ts'
 import type { Context } from '../context.ts'
-import { databaseError } from '../database/index.ts'
+import { databaseError, repeatOnConflict } from '../database/index.ts'
 import { type JobLogLine, cancelJob, checkRequest, sweepInPassing } from '../jobs/index.ts'
 import { Executor } from './executor.ts'
 import type { JobEnd } from './job-end.ts'
@@ -77,7 +77,7 @@ function cancelOnAbort(context: Context, executor: Executor, jobId: string): voi
     // stops soon in any case, also when somebody holds the row.
     const stop = () => executor.abortAll(signal.reason as Error)
     const timer = setTimeout(stop, stopAfterMs)
-    void cancelJob(database.queries, jobId, 'cancelled by the operator')
+    void repeatOnConflict(() => cancelJob(database.queries, jobId, 'cancelled by the operator'))
       .catch(() => undefined)
       .then(stop)
       .finally(() => clearTimeout(timer))

@@ -23,6 +23,7 @@ export async function drainExecutors(
 ): Promise<DrainedExecutor[]> {
   return repeatedTransaction(context.database.queries, async (transaction) => {
     const drained: DrainedExecutor[] = []
+    await lockExecutors(transaction, idsOrLabels)
     for (const idOrLabel of new Set(idsOrLabels)) {
       const executors = await drain(transaction, idOrLabel)
       if (executors.length === 0) {
@@ -47,6 +48,19 @@ export async function drainExecutors(
   })
 }
 
+/** All at first and in one order, whatever order they are named in. */
+async function lockExecutors(transaction: Queries, idsOrLabels: readonly string[]): Promise<void> {
+  await sql`
+    select id
+    from analysis_executors
+    where (id::text = any (${idsOrLabels.map((one) => one.toLowerCase())}::text[])
+        or label = any (${idsOrLabels}::text[]))
+      and stopped_at is null
+    order by id
+    for no key update
+  `.execute(transaction)
+}
+
 async function drain(
   transaction: Queries,
   idOrLabel: string,
@@ -57,8 +71,6 @@ async function drain(
       from analysis_executors
       where (id::text = lower(${idOrLabel}) or label = ${idOrLabel})
         and stopped_at is null
-      order by id
-      for no key update
     )
     update analysis_executors executor
     set is_draining = true

@@ -93,13 +93,15 @@ async function deleteOne(
   transaction: Queries,
   { analysis, ids, force }: Deletion,
 ): Promise<{ belongings: AnalysisBelongings; files: readonly ResultFile[] }> {
-  // First, as firing does, which adds jobs of the analysis while it holds them: it passes over them now.
+  // First those that have not ended, as they lock their schedule when they end; then the schedules, as
+  // firing locks them before it adds jobs of the analysis, and passes over them now.
+  await lockUnfinished(transaction, analysis.id)
   await transaction
     .selectFrom('analysisSchedules')
     .select('id')
     .where('analysisId', '=', analysis.id)
     .orderBy('id')
-    .forUpdate()
+    .forNoKeyUpdate()
     .execute()
   // The lock keeps new jobs, versions and schedules out until the end.
   const stored = await transaction
@@ -130,16 +132,21 @@ async function deleteOne(
   return { belongings, files }
 }
 
-/** Locked, so that no executor claims one meanwhile. Pending ones go with the analysis. */
-async function endJobs(transaction: Queries, analysis: Analysis, force: boolean): Promise<void> {
-  const unfinished = await transaction
+/** Its jobs that have not ended, locked: no executor claims one until the end. */
+const lockUnfinished = (transaction: Queries, analysisId: string) =>
+  transaction
     .selectFrom('analysisJobs')
     .select(['id', 'status'])
-    .where('analysisId', '=', analysis.id)
+    .where('analysisId', '=', analysisId)
     .where('status', 'in', ['pending', 'running'])
     .orderBy('id')
     .forUpdate()
     .execute()
+
+/** Pending ones go with the analysis. */
+async function endJobs(transaction: Queries, analysis: Analysis, force: boolean): Promise<void> {
+  // With those that came before the analysis was locked.
+  const unfinished = await lockUnfinished(transaction, analysis.id)
   const running = unfinished.filter(({ status }) => status === 'running')
   if (running.length > 0 && !force) {
     const jobs = running.length === 1 ? 'a job is' : `${running.length} jobs are`

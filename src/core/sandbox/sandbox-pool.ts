@@ -63,11 +63,10 @@ const maxJobs = 1500
 const maxIdleMs = 60_000
 /** Growth of a process over its start, past which a fresh one is cheaper to trust. */
 const maxGrowthBytes = 100 * 1024 ** 2
-/**
- * Spares are started so long after a job has begun or ended. A start takes as much CPU as fifty small
- * jobs: the jobs at hand come first, and a service that has to stop soon need not have started any.
- */
-const topUpDelayMs = 1000
+/** Spares are started so long after a job has begun or ended: what it needs comes first. */
+const topUpDelayMs = 20
+/** The first time: a start takes as much CPU as fifty small jobs, and many an executor has only one. */
+const firstTopUpDelayMs = 1000
 
 /**
  * Keeps sandbox processes: fresh ones ahead of need, used ones for the next job of the same project.
@@ -85,6 +84,8 @@ export class SandboxPool {
   private started = 0
   private isStopped = false
   private topUpTimer: NodeJS.Timeout | undefined
+  /** After a job, not only at the start. */
+  private hasToppedUp = false
   private evictTimer: NodeJS.Timeout | undefined
 
   constructor(options: SandboxPoolOptions) {
@@ -245,10 +246,12 @@ export class SandboxPool {
 
   private topUpLater(): void {
     if (this.isStopped || this.topUpTimer) return
-    this.topUpTimer = setTimeout(() => {
+    const topUp = (): void => {
       this.topUpTimer = undefined
+      this.hasToppedUp = true
       this.topUp(this.options.size + (this.options.spare ?? 0))
-    }, topUpDelayMs)
+    }
+    this.topUpTimer = setTimeout(topUp, this.hasToppedUp ? topUpDelayMs : firstTopUpDelayMs)
     this.topUpTimer.unref()
   }
 

@@ -116,7 +116,9 @@ export class ScheduleLoop implements ServicePart {
         this.lastPassAt = this.context.clock.monotonic()
       }
     }
-    await Promise.all(Array.from({ length: batchesAtATime }, fireAll))
+    // Whatever comes of one, the others end before the next pass.
+    const all = await Promise.allSettled(Array.from({ length: batchesAtATime }, fireAll))
+    for (const one of all) if (one.status === 'rejected') throw one.reason
   }
 
   private async fire(): Promise<number> {

@@ -3,7 +3,7 @@ import { loadRunnable, scheduleState } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
 import { occurrencesAfter, parseRule, utcText, zoneOffsets } from '../cron/index.ts'
-import type { Queries } from '../database/index.ts'
+import { type Queries, repeatedTransaction } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 import { checkRequest } from '../jobs/index.ts'
 import { type ScheduleReference, getAnalysisSchedule } from './get-schedule.ts'
@@ -129,7 +129,7 @@ async function insertRuns(
   instants: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   if (instants.length === 0) return new Map()
-  return database.queries.transaction().execute(async (transaction) => {
+  return repeatedTransaction(database.queries, async (transaction) => {
     const { rows } = await sql<{ scheduledFor: string; jobId: string }>`
       with instant as (
         select scheduled_for, gen_random_uuid() as job_id

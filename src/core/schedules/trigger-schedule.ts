@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { loadRunnable, scheduleState } from '../analyses/index.ts'
 import { recordAudit } from '../audit/index.ts'
 import type { Context } from '../context.ts'
-import type { Queries } from '../database/index.ts'
+import { type Queries, repeatedTransaction } from '../database/index.ts'
 import { KilnError } from '../errors/index.ts'
 import { checkRequest } from '../jobs/index.ts'
 import { type ScheduleReference, getSchedule } from './get-schedule.ts'
@@ -39,7 +39,7 @@ export async function triggerSchedule(
       schedule.parameters as Readonly<Record<string, unknown>>,
     )
   }
-  const id = await context.database.queries.transaction().execute(async (transaction) => {
+  const id = await repeatedTransaction(context.database.queries, async (transaction) => {
     const made =
       schedule.task === null
         ? await insertJob(transaction, schedule)

@@ -4,6 +4,7 @@ import { createAnalysis, updateAnalysis } from '../../../src/core/analyses/index
 import { databaseError, repeatOnConflict } from '../../../src/core/database/index.ts'
 import { cancelFamilies, cancelJobs, drainExecutors } from '../../../src/core/jobs/index.ts'
 import { deleteAnalyses } from '../../../src/core/results/index.ts'
+import { triggerSchedule } from '../../../src/core/schedules/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
 import { declaredInspect, declaring } from '../../support/declared-inspect.ts'
 import { addLastingExecutor, insertAnalysis, insertJob } from '../../support/queue.ts'
@@ -14,7 +15,7 @@ beforeAll(async () => {
   core = await openTestContext()
 })
 afterAll(() => core.close())
-beforeEach(() => pool().query('truncate projects, analysis_executors cascade'))
+beforeEach(() => pool().query('truncate projects, analysis_executors, analysis_audit_log cascade'))
 
 const pool = () => core.context.database.pool
 const conflict = (code: string) => Object.assign(new Error('conflict'), { code })
@@ -32,19 +33,37 @@ const whenWaiting = (count: number) =>
 /** What firing does: locks the schedules of an analysis, and in the middle lets others come. */
 async function fire(analysisId: string, meanwhile: () => Promise<void>): Promise<void> {
   const client = await pool().connect()
+  let failure: Error | undefined
   try {
     await client.query('begin')
-    await client.query('select id from analysis_schedules where analysis_id = $1 for update', [
-      analysisId,
-    ])
+    const { rows } = await client.query<{ id: string }>(
+      `select id from analysis_schedules where analysis_id = $1 for no key update skip locked`,
+      [analysisId],
+    )
     await meanwhile()
-    // Its foreign key asks for the analysis.
-    await client.query(`set local lock_timeout = '20s'`)
-    await client.query('insert into analysis_jobs (analysis_id) values ($1)', [analysisId])
+    // Its foreign keys ask for the analysis and the schedule.
+    await client.query('insert into analysis_jobs (analysis_id, schedule_id) values ($1, $2)', [
+      analysisId,
+      rows[0]?.id,
+    ])
     await client.query('commit')
+  } catch (error) {
+    failure = error as Error
+    throw error
   } finally {
-    client.release()
+    client.release(failure)
   }
+}
+
+const auditsOf = async (action: string) => {
+  const { rows } = await pool().query<{ id: string; count: number }>(
+    `select target_id as id, count(*)::integer as count
+     from analysis_audit_log
+     where action = $1
+     group by target_id`,
+    [action],
+  )
+  return rows
 }
 
 const scheduled = (title: string) =>
@@ -57,12 +76,13 @@ async function addScheduled(): Promise<string> {
 
 it('lets an analysis be deleted while its schedule fires', async () => {
   const id = await addScheduled()
-  let deletion: ReturnType<typeof deleteAnalyses> | undefined
-  await fire(id, async () => {
+  let deletion: ReturnType<typeof deleteAnalyses> = Promise.resolve([])
+  const firing = fire(id, async () => {
     const reference = { idOrName: id }
     deletion = deleteAnalyses(core.context, [reference], { force: true })
     await whenWaiting(1)
   })
+  await Promise.all([firing, firing.then(() => deletion)])
   expect(await deletion).toMatchObject([{ analysis: { id } }])
   const { rows } = await pool().query('select id from analysis_jobs')
   expect(rows).toEqual([])
@@ -70,13 +90,35 @@ it('lets an analysis be deleted while its schedule fires', async () => {
 
 it('lets an analysis be updated while its schedule fires', async () => {
   const id = await addScheduled()
-  let update: ReturnType<typeof updateAnalysis> | undefined
+  const update = (title: string) =>
+    updateAnalysis(
+      core.context,
+      { reference: { idOrName: id }, file: scheduled(title) },
+      declaredInspect,
+    )
+  const updates: ReturnType<typeof updateAnalysis>[] = []
   await fire(id, async () => {
-    const input = { reference: { idOrName: id }, file: scheduled('Arrivals') }
-    update = updateAnalysis(core.context, input, declaredInspect)
+    updates.push(update('Arrivals'))
     await whenWaiting(1)
   })
-  expect(await update).toMatchObject({ isNewVersion: true })
+  expect(await Promise.all(updates)).toMatchObject([{ isNewVersion: true }])
+})
+
+it('lets a schedule be triggered and backfilled while its analysis is updated', async () => {
+  const id = await addScheduled()
+  const { rows } = await pool().query<{ id: string }>('select id from analysis_schedules')
+  const reference = { reference: rows[0]?.id ?? '' }
+  const trigger = async () => {
+    for (let round = 0; round < 25; round += 1) await triggerSchedule(core.context, reference)
+  }
+  const update = async () => {
+    for (let round = 0; round < 25; round += 1) {
+      const input = { reference: { idOrName: id }, file: scheduled(`Delays ${round}`) }
+      await updateAnalysis(core.context, input, declaredInspect)
+    }
+  }
+  await Promise.all([trigger(), trigger(), update()])
+  expect(await auditsOf('schedule.trigger')).toMatchObject([{ count: 50 }])
 })
 
 it('lets jobs be cancelled in any order, with their children', async () => {
@@ -93,14 +135,40 @@ it('lets jobs be cancelled in any order, with their children', async () => {
     await pool().query('update analysis_jobs set priority = 1 where id = any ($1)', [
       [...parents.slice(0, 3), ...children.slice(3)],
     ])
-    const outcomes = await Promise.all([
+    const [all, some, others] = await Promise.all([
       cancelJobs(core.context, [...children, ...parents], { reason: 'a' }),
       cancelJobs(core.context, parents.toReversed(), { reason: 'b' }),
       cancelFamilies(core.context.database.queries, parents, 'c'),
     ])
-    expect(outcomes.every(Boolean)).toBe(true)
+    const told = [...all, ...some].filter(({ outcome }) => outcome === 'cancelled')
+    const cancelled = [...told.map(({ id }) => id), ...others]
+    // Each parent was cancelled by one of them, which alone says so; a child that `some` took is told of
+    // by nobody, since nobody named it there.
+    expect(parents.filter((id) => cancelled.filter((one) => one === id).length !== 1)).toEqual([])
+    expect(new Set(cancelled).size).toBe(cancelled.length)
     const { rows } = await pool().query('select distinct status from analysis_jobs')
     expect(rows).toEqual([{ status: 'cancelled' }])
+  }
+  expect((await auditsOf('job.cancel')).filter(({ count }) => count !== 1)).toEqual([])
+})
+
+it('lets an analysis be deleted while its jobs are cancelled', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const id = await addScheduled()
+    const { rows } = await pool().query<{ id: string }>(
+      `update analysis_schedules set overlap_policy = 'queue' where analysis_id = $1 returning id`,
+      [id],
+    )
+    const jobIds: string[] = []
+    for (let number = 0; number < 4; number += 1) {
+      jobIds.push(await insertJob(pool(), id, { schedule_id: rows[0]?.id }))
+    }
+    await Promise.all([
+      deleteAnalyses(core.context, [{ idOrName: id }], { force: true }),
+      cancelJobs(core.context, jobIds, { reason: 'a' }),
+      pool().query(`update analysis_jobs set status = 'cancelled' where id = any ($1)`, [jobIds]),
+    ])
+    expect((await pool().query('select id from analysis_jobs')).rows).toEqual([])
   }
 })
 
@@ -112,6 +180,7 @@ it('lets executors be drained in any order', async () => {
       drainExecutors(core.context, executors.toReversed()),
     ])
   }
+  expect((await auditsOf('executor.drain')).map(({ count }) => count)).toEqual([1, 1])
 })
 
 it.each(['40P01', '40001'])('repeats what the server ended with %s, some times', async (code) => {

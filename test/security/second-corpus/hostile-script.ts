@@ -12,9 +12,9 @@ export interface HostileScript {
 /** Datasources that the scripts of the corpus may name. */
 const datasources = "['shop', 'warehouse', 'sales']"
 
-/** Of a script that ends by it, of one that may, and of one that ends otherwise. */
-const timeoutSecondsOf = (ends: string): number => {
-  if (ends === 'timeout') return 0.25
+/** Of a script that ends by it, of one that may or waits for a reply first, and of others. */
+const timeoutSecondsOf = (ends: string, body: string): number => {
+  if (ends === 'timeout' && !body.includes('ctx.')) return 0.25
   return ends.includes('timeout') ? 1 : 20
 }
 
@@ -28,7 +28,7 @@ export const hostile = (
   name,
   source: `export default {
     dependencies: { datasources: ${datasources} },
-    limits: { timeoutSeconds: ${timeoutSecondsOf(ends)}, memory: '64MB' },
+    limits: { timeoutSeconds: ${timeoutSecondsOf(ends, body)}, memory: '64MB' },
     async run(ctx, params) {
       ${body}
     },

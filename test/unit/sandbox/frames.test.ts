@@ -18,7 +18,13 @@ const bytes = Buffer.concat(frames.map(({ kind, id, text }) => encodeFrame(kind,
 function read(chunks: readonly Buffer[]): Frame[] {
   const seen: Frame[] = []
   const reader = new FrameReader((frame) => seen.push(frame))
-  for (const chunk of chunks) reader.push(chunk)
+  const memory = Buffer.alloc(bytes.length)
+  for (const chunk of chunks) {
+    chunk.copy(memory)
+    reader.push(memory.subarray(0, chunk.length))
+    // The caller may use it again.
+    memory.fill(0xff)
+  }
   return seen
 }
 
