@@ -7,6 +7,7 @@ import {
   lockRepository,
 } from '../../../src/core/backup/index.ts'
 import { type TestContext, openTestContext } from '../../support/core-context.ts'
+import { waitUntil } from '../../support/wait-until.ts'
 
 let test: TestContext
 let repository: Repository
@@ -90,5 +91,25 @@ describe('the lock of a repository', () => {
     await lock.release()
     const next = await lockRepository(repository, { purpose: 'two', waitMs: 0, database })
     await next.release()
+  })
+
+  it('waits for the session of one who has given it back or has died', async () => {
+    const { database } = test.context
+    await leaveLock({ pid: spawnSync('true').pid, startTicks: '1' })
+    for (const left of ['', readFileSync(file(), 'utf8')]) {
+      const lock = await lockRepository(repository, { purpose: 'one', waitMs: 0, database })
+      writeFileSync(file(), left)
+      const next = lockRepository(repository, { purpose: 'two', waitMs: 0, database })
+      await waitUntil('the next has tried', async () => {
+        const { rows } = await database.pool.query(
+          `select from pg_stat_activity
+           where datname = current_database() and state = 'idle'
+             and query like '%pg_try_advisory_lock%' and query not like '%pg_stat_activity%'`,
+        )
+        return rows.length === 2
+      })
+      await lock.release()
+      await (await next).release()
+    }
   })
 })
