@@ -13,7 +13,6 @@ export {
 export { type Database, type OpenDatabaseOptions, type Queries, openDatabase } from './database.ts'
 export {
   databaseError,
-  isConflict,
   isConnectionLost,
   isDatabaseError,
   isLockTimeout,

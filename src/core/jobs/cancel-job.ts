@@ -38,7 +38,10 @@ export async function lockFamilies(queries: Queries, jobIds: readonly string[]):
   `.execute(queries)
 }
 
-/** Cancels many, as `cancelJob` does, in one statement; the ids of all that it cancelled, children included. */
+/**
+ * Cancels many, as `cancelJob` does, in one statement. Returns the ids of all that it cancelled, children
+ * included.
+ */
 export async function cancelFamilies(
   queries: Queries,
   jobIds: readonly string[],
