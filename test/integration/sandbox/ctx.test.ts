@@ -53,6 +53,40 @@ it('tells the script about its job', async () => {
   expect(resultOf(ran)).toEqual([job, analysis, project, now, false])
 })
 
+it('is the same each time it is asked for, and cannot be changed', async () => {
+  const ran = await runScript(
+    pool,
+    body(`const parts = ['job', 'analysis', 'project', 'now', 'datasource', 'duckdb', 'metadata', 'log']
+      const { ...copy } = ctx
+      return parts.filter((part) => {
+        const value = ctx[part]
+        try { ctx[part] = null } catch {}
+        try { value.name = null } catch {}
+        return value !== ctx[part] || value !== copy[part] || !Object.isFrozen(ctx[part])
+      })`),
+  )
+  expect(resultOf(ran)).toEqual([])
+})
+
+it('is what it was when a script asks for it late, with nothing left of the built-ins', async () => {
+  const ran = await runScript(
+    pool,
+    body(`JSON.parse = Object.freeze = Object.create = Object.defineProperty = () => ({ broken: true })
+      globalThis.Proxy = class { broken = true }
+      const trap = { __proto__: null, get: () => 'broken', set() { throw new Error('seen') }, configurable: true }
+      for (const name of ['job', 'now', 'datasource', 'datasources', 'value', 'info', 'warehouse']) {
+        Reflect.defineProperty(Object.prototype, name, trap)
+        Reflect.defineProperty(Function.prototype, name, trap)
+      }
+      ctx.log.info('still here')
+      const rows = await ctx.datasource.warehouse.query('select 1')
+      return [ctx.job.id, ctx.now, rows]`),
+    { call: async () => '[1]' },
+  )
+  expect(resultOf(ran)).toEqual([scriptContext.job.id, scriptContext.now, [1]])
+  expect(ran.log.map(({ message }) => message)).toEqual(['still here'])
+})
+
 it('streams rows page by page and closes the stream', async () => {
   const pages = [
     '{"rows":[1,2],"done":false}',

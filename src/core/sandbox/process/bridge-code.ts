@@ -14,6 +14,7 @@ type Enter = (entry: number, ...given: readonly unknown[]) => void
 const trialText = `({ default: async (params, ctx) => {
   ctx.log.info('text', 1, { a: 1 })
   await ctx.metadata.get('key')
+  await ctx.datasource.a.query('select 1')
   return { rows: [{ a: 1, b: 'text', c: null, d: true, e: undefined }] }
 } })`
 const trialContext = JSON.stringify({ datasources: ['a'], job: {}, analysis: {}, project: {} })

@@ -36,7 +36,8 @@ export function makeCalls(
     first: number
     last: number
   }
-  const makeLane = (most: number): Lane => ({
+  const makeLane = (most: number): Lane & { __proto__: null } => ({
+    __proto__: null,
     most,
     inFlight: 0,
     ids: new p.Map<number, number>(),
@@ -60,9 +61,7 @@ export function makeCalls(
   }
   const encodeArguments = (operation: string, args: object): string => {
     try {
-      const { calledNames } = limits
-      const isRenamed = p.hasOwn(calledNames, operation)
-      const called = isRenamed ? calledNames[operation] : operation
+      const called = limits.calledNames[operation] ?? operation
       return encode(args, 'ctx.' + called, limits.maxChars)
     } catch (thrown) {
       // Not the result: an error of the line that called.

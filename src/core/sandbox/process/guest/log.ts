@@ -51,12 +51,15 @@ export function makeLog(
   const info = logger(1)
   const warn = logger(2)
   const error = logger(3)
-  const contextLog = (...values: unknown[]): void => p.apply(info, undefined, values)
-  // No script has run yet that could have put a setter in their way.
-  contextLog.debug = debug
-  contextLog.info = info
-  contextLog.warn = warn
-  contextLog.error = error
+  const makeContextLog = (): object => {
+    const log = (...values: unknown[]): void => p.apply(info, undefined, values)
+    p.define(log, 'debug', debug)
+    p.define(log, 'info', info)
+    p.define(log, 'warn', warn)
+    p.define(log, 'error', error)
+    return p.freeze(log)
+  }
+  let contextLog: object | undefined
   const console = { __proto__: null, debug, trace: debug, log: info, info, warn, error }
   return {
     __proto__: null,
@@ -66,7 +69,7 @@ export function makeLog(
     error,
     console: p.freeze(console),
     /** `ctx.log`. */
-    contextLog: p.freeze(contextLog),
+    contextLog: () => (contextLog ??= makeContextLog()),
     /** What the job may log. */
     limit(lines: number, chars: number): void {
       linesLeft = lines

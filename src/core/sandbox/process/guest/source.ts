@@ -52,18 +52,18 @@ const p = (${textOf(capturePrimordials)})(global)
 ;(${textOf(closeAllocators)})(global)
 const errors = (${textOf(makeErrors)})(p, ${maxTextChars})
 const encode = (${textOf(makeEncoder)})(p, errors)
-const calls = (${textOf(makeCalls)})(p, post, encode, errors, { postCall: ${posts.call}, maxInFlight: ${maxCallsInFlight}, maxSleeps: ${maxSleeps}, maxChars: ${maxArgumentChars}, calledNames: ${JSON.stringify(calledNames)} })
-const log = (${textOf(makeLog)})(p, post, errors, { postLog: ${posts.log}, lineChars: ${maxTextChars}, bridge: '${bridgeFilename}:' })
+const calls = (${textOf(makeCalls)})(p, post, encode, errors, { __proto__: null, postCall: ${posts.call}, maxInFlight: ${maxCallsInFlight}, maxSleeps: ${maxSleeps}, maxChars: ${maxArgumentChars}, calledNames: { __proto__: null, ${JSON.stringify(calledNames).slice(1)} })
+const log = (${textOf(makeLog)})(p, post, errors, { __proto__: null, postLog: ${posts.log}, lineChars: ${maxTextChars}, bridge: '${bridgeFilename}:' })
 const script = (${textOf(makeScript)})(p, encode, errors, {
+  __proto__: null,
   done: (text) => post(${posts.done}, 0, '', text),
   failed: (error) => post(${posts.failed}, 0, '', p.stringify(error)),
   inspected: (text) => post(${posts.inspected}, 0, '', text),
 })
 p.define(global, 'console', log.console, false)
 const contextOf = (aboutText, stopAt) => {
-  const about = p.parse(aboutText)
-  const datasource = (${textOf(makeDatasources)})(p, calls.call, errors, about.datasources)
-  return (${textOf(makeContext)})(p, post, calls.call, log, datasource, about, { postProgress: ${posts.progress}, stopAt })
+  const datasources = (declared) => (${textOf(makeDatasources)})(p, calls.call, errors, declared)
+  return (${textOf(makeContext)})(p, post, calls.call, log, datasources, aboutText, { __proto__: null, postProgress: ${posts.progress}, stopAt })
 }
 return (entry, a, b, c, d, e, f) => {
   switch (entry) {
