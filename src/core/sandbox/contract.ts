@@ -126,8 +126,7 @@ export interface SandboxError {
 }
 
 export interface SandboxUsage {
-  readonly wallMs: number
-  readonly cpuMs: number
+  /** Of the whole process; 0 where the system does not tell. */
   readonly peakMemoryBytes: number
 }
 

@@ -1,6 +1,5 @@
 import { formatDuration, formatSize } from '../units/index.ts'
 import type { SandboxUsage } from './contract.ts'
-import type { ProcessUsage } from './process-usage.ts'
 import type { SandboxProcess } from './sandbox-process.ts'
 
 export interface WatchedLimits {
@@ -15,7 +14,7 @@ export interface Excess {
   readonly message: string
 }
 
-/** A bomb can fill 1 GB in 100 ms; reading three files of /proc takes 10 µs. */
+/** A bomb can fill 1 GB in 100 ms; reading three files of /proc takes 30 µs. */
 const sampleEveryMs = 25
 /** What the process may hold besides the isolate's heap: itself (50 MB), and garbage not yet taken. */
 const memoryGraceBytes = 256 * 1024 ** 2
@@ -24,18 +23,24 @@ const timeGraceMs = 250
 /** The longest a timer of Node can wait; later than that it is set again. */
 const maxTimerMs = 2 ** 31 - 1
 
+/** What a process had used when a job was first looked at. */
+interface Baseline {
+  readonly cpuMs: number
+  readonly mainThreadCpuMs: number
+}
+
 /**
  * Watches one job from outside, where the script has no say: wall time, the main thread's CPU time as
  * running time, the process's CPU time, resident memory. Reports the first excess once.
+ *
+ * CPU time counts from the first look, so that most jobs, which end before it, are not looked at.
  */
 export class JobWatch {
   private readonly process: SandboxProcess
   private readonly limits: WatchedLimits
   private readonly onExcess: (excess: Excess) => void
   private readonly startedAt = performance.now()
-  private readonly before: ProcessUsage | undefined
-  private readonly mainThreadBeforeMs: number
-  private last: ProcessUsage | undefined
+  private before: Baseline | undefined
   private peakMemoryBytes = 0
   private sampler: NodeJS.Timeout | undefined
   private wallTimer: NodeJS.Timeout | undefined
@@ -44,10 +49,6 @@ export class JobWatch {
     this.process = process
     this.limits = limits
     this.onExcess = onExcess
-    // Read when it was taken for this job.
-    this.before = process.lastUsage ?? process.readUsage()
-    this.last = this.before
-    this.mainThreadBeforeMs = process.mainThreadCpuMs() ?? 0
     this.sampler = setInterval(() => this.sample(), sampleEveryMs)
     this.waitForWallTime()
   }
@@ -56,33 +57,28 @@ export class JobWatch {
   stop(): SandboxUsage {
     clearInterval(this.sampler)
     clearTimeout(this.wallTimer)
-    this.read()
-    return {
-      wallMs: performance.now() - this.startedAt,
-      cpuMs: (this.last?.cpuMs ?? 0) - (this.before?.cpuMs ?? 0),
-      peakMemoryBytes: this.peakMemoryBytes,
-    }
+    this.readMemory()
+    return { peakMemoryBytes: this.peakMemoryBytes }
   }
 
-  private read(): ProcessUsage | undefined {
-    const usage = this.process.readUsage()
-    if (!usage) return undefined
-    this.last = usage
-    this.peakMemoryBytes = Math.max(this.peakMemoryBytes, usage.residentBytes)
-    return usage
+  private readMemory(): number {
+    const bytes = this.process.residentBytes() ?? 0
+    this.peakMemoryBytes = Math.max(this.peakMemoryBytes, bytes)
+    return bytes
   }
 
   private sample(): void {
-    const usage = this.read()
-    if (!usage) return
-    const { limits, before } = this
-    const cpuMs = usage.cpuMs - (before?.cpuMs ?? 0)
-    const runningMs = (this.process.mainThreadCpuMs() ?? 0) - this.mainThreadBeforeMs
-    if (usage.residentBytes > limits.memoryBytes + memoryGraceBytes) {
+    const { limits, process } = this
+    const memoryBytes = this.readMemory()
+    const cpuMs = process.cpuMs()
+    const mainThreadCpuMs = process.mainThreadCpuMs()
+    if (cpuMs === undefined || mainThreadCpuMs === undefined) return
+    this.before ??= { cpuMs, mainThreadCpuMs }
+    if (memoryBytes > limits.memoryBytes + memoryGraceBytes) {
       this.onExcess(memoryExcess(limits.memoryBytes))
-    } else if (cpuMs > limits.cpuMs) {
+    } else if (cpuMs - this.before.cpuMs > limits.cpuMs) {
       this.onExcess(cpuExcess(limits.cpuMs))
-    } else if (runningMs > limits.runningMs + timeGraceMs) {
+    } else if (mainThreadCpuMs - this.before.mainThreadCpuMs > limits.runningMs + timeGraceMs) {
       this.onExcess({
         code: 'timeout',
         message: `execution timeout: the script ran longer than ${formatDuration(limits.runningMs)} and could not be interrupted`,

@@ -1,12 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 
-/** What a process has used so far; CPU since its start. */
-export interface ProcessUsage {
-  readonly residentBytes: number
-  /** All threads. */
-  readonly cpuMs: number
-}
-
 const pageBytes = 4096
 /** Linux counts CPU time in ticks of 10 ms towards user space, whatever its own clock does. */
 const tickMs = 10
@@ -37,23 +30,21 @@ export class UsageReader {
     }
   }
 
-  /** False once the process has ended, also when nobody has waited for it yet. */
-  isRunning(): boolean {
-    return this.read() !== undefined
+  /** Undefined once the process has ended, also when nobody has waited for it yet: it has none then. */
+  residentBytes(): number | undefined {
+    // Not the figure in `stat`, which the kernel does not add up over all cores.
+    const pages = Number(this.text(0)?.split(' ', 2)[1])
+    return pages > 0 ? pages * pageBytes : undefined
   }
 
-  /** Undefined once the process is gone. */
-  read(): ProcessUsage | undefined {
-    // Not the figure in `stat`, which the kernel does not add up over all cores.
-    const residentBytes = Number(this.text(0)?.split(' ')[1]) * pageBytes
-    const used = this.cpuMs(1)
-    // Without memory: it has ended, and nobody has waited for it yet.
-    return used !== undefined && residentBytes > 0 ? { residentBytes, cpuMs: used } : undefined
+  /** CPU time of all threads since the start; undefined once the process is gone. */
+  cpuMs(): number | undefined {
+    return this.readCpuMs(1)
   }
 
   /** CPU time of the main thread alone, where the script runs; undefined once the process is gone. */
   mainThreadCpuMs(): number | undefined {
-    return this.cpuMs(2)
+    return this.readCpuMs(2)
   }
 
   close(): void {
@@ -70,10 +61,10 @@ export class UsageReader {
   }
 
   /** Fields 14 and 15 of proc(5), counted behind the command name, which may hold anything. */
-  private cpuMs(file: 1 | 2): number | undefined {
+  private readCpuMs(file: 1 | 2): number | undefined {
     const text = this.text(file)
     if (text === undefined) return undefined
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 13)
     return (Number(fields[11]) + Number(fields[12])) * tickMs
   }
 }

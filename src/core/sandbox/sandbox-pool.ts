@@ -61,6 +61,8 @@ interface Slot {
 const maxJobs = 1500
 /** Beyond `size`, one that nobody has used for so long ends. */
 const maxIdleMs = 60_000
+/** Jobs of a moment may use a second together before anybody sees it; the ulimit is 10 s higher. */
+const cpuReadEvery = 50
 /** Growth of a process over its start, past which a fresh one is cheaper to trust. */
 const maxGrowthBytes = 100 * 1024 ** 2
 /** Spares are started so long after a job has begun or ended: what it needs comes first. */
@@ -172,11 +174,11 @@ export class SandboxPool {
 
   /** Looked at now: right after a job its isolate is still being taken down. */
   private isFit({ process, startedResidentBytes }: Slot): boolean {
-    const usage = process.readUsage()
-    return usage
-      ? usage.residentBytes <= startedResidentBytes + maxGrowthBytes
-      : // Where the system does not tell, the event of its end does.
+    const residentBytes = process.residentBytes()
+    return residentBytes === undefined
+      ? // Where the system does not tell, the event of its end does.
         process.isRunning
+      : residentBytes <= startedResidentBytes + maxGrowthBytes
   }
 
   private release(slot: Slot, isReusable: boolean): void {
@@ -194,8 +196,10 @@ export class SandboxPool {
   }
 
   private isWorn(slot: Slot): boolean {
+    // A job of more than a moment has been looked at.
+    if (slot.jobs % cpuReadEvery === 0) slot.process.cpuMs()
     // The ulimit counts the whole life of the process: leave a whole job's share.
-    return slot.jobs >= maxJobs || (slot.process.lastUsage?.cpuMs ?? 0) > this.maxCpuMs
+    return slot.jobs >= maxJobs || slot.process.lastCpuMs > this.maxCpuMs
   }
 
   /**
@@ -296,7 +300,7 @@ export class SandboxPool {
     this.started += 1
     const slot: Slot = {
       process,
-      startedResidentBytes: process.readUsage()?.residentBytes ?? 0,
+      startedResidentBytes: process.residentBytes() ?? 0,
       projectId: undefined,
       state: 'free',
       jobs: 0,

@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { leafOf } from '../confine/index.ts'
 import { type Frame, FrameReader, encodeFrame, frameKinds } from './frames.ts'
-import { type ProcessUsage, UsageReader } from './process-usage.ts'
+import { UsageReader } from './process-usage.ts'
 import { SandboxUnavailableError } from './sandbox-unavailable-error.ts'
 import type { StartCommand } from './start-command.ts'
 
@@ -41,8 +41,8 @@ export class SandboxProcess {
   private isHoldingAll = true
   private usage: UsageReader | undefined
   private errorText = ''
-  /** As it was read last: while it waits for a job, nothing changes. */
-  lastUsage: ProcessUsage | undefined
+  /** CPU time since its start, as it was read last. */
+  lastCpuMs = 0
   /** How it ended; undefined while it lives. */
   exit: ProcessExit | undefined
   private isKilled = false
@@ -117,17 +117,22 @@ export class SandboxProcess {
 
   /** Asks the system as well, which knows of an end before the event has come to us. */
   get isRunning(): boolean {
-    return this.isAlive && (this.usage === undefined || this.usage.isRunning())
+    return this.isAlive && (this.usage === undefined || this.usage.residentBytes() !== undefined)
   }
 
-  /** Undefined where the system does not tell. */
-  readUsage(): ProcessUsage | undefined {
-    const usage = this.exit ? undefined : this.usage?.read()
-    if (usage) this.lastUsage = usage
-    return usage
+  /** Undefined where the system does not tell, or when it is gone. */
+  residentBytes(): number | undefined {
+    return this.exit ? undefined : this.usage?.residentBytes()
   }
 
-  /** Where scripts run; undefined where the system does not tell. */
+  /** Of all threads since its start; undefined where the system does not tell, or when it is gone. */
+  cpuMs(): number | undefined {
+    const used = this.exit ? undefined : this.usage?.cpuMs()
+    this.lastCpuMs = used ?? this.lastCpuMs
+    return used
+  }
+
+  /** Of the thread where scripts run; undefined where the system does not tell, or when it is gone. */
   mainThreadCpuMs(): number | undefined {
     return this.exit ? undefined : this.usage?.mainThreadCpuMs()
   }

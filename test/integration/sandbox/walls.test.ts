@@ -61,7 +61,6 @@ describe.runIf(process.platform === 'linux').each(confinerKinds)('behind %s', (k
       onStarted: (sandbox) => (pid = sandbox.pid),
     })
     expect(errorOf(ran).code).toBe('timeout')
-    expect(ran.outcome.usage.cpuMs).toBeGreaterThan(0)
     expect(ran.outcome.usage.peakMemoryBytes).toBeGreaterThan(20e6)
     // Behind walls the process ends a moment after the one that put them up.
     await expect.poll(() => isProcessAlive(pid)).toBe(false)
