@@ -18,7 +18,7 @@ export interface SandboxLimits {
   readonly timeoutMs: number
   /** Time the script itself may run (outside of waits for host calls). */
   readonly runningMs: number
-  /** CPU time of the process for this job. */
+  /** CPU time of the process for this job, counted from 25 ms after its start. */
   readonly cpuMs: number
   /** Heap of the isolate. */
   readonly memoryBytes: number

@@ -5,8 +5,8 @@ const pageBytes = 4096
 const tickMs = 10
 
 /**
- * Reads the use of a process from /proc. The files are opened once: rereading an open one costs
- * 3 µs, and it can never name another process that got the same id.
+ * Reads the use of a process from /proc. The files are opened once: rereading an open one costs a
+ * few microseconds, and it can never name another process that got the same id.
  */
 export class UsageReader {
   private readonly descriptors: readonly number[]
@@ -31,20 +31,20 @@ export class UsageReader {
   }
 
   /** Undefined once the process has ended, also when nobody has waited for it yet: it has none then. */
-  residentBytes(): number | undefined {
+  readResidentBytes(): number | undefined {
     // Not the figure in `stat`, which the kernel does not add up over all cores.
     const pages = Number(this.text(0)?.split(' ', 2)[1])
     return pages > 0 ? pages * pageBytes : undefined
   }
 
   /** CPU time of all threads since the start; undefined once the process is gone. */
-  cpuMs(): number | undefined {
-    return this.readCpuMs(1)
+  readCpuMs(): number | undefined {
+    return this.cpuMsIn(1)
   }
 
   /** CPU time of the main thread alone, where the script runs; undefined once the process is gone. */
-  mainThreadCpuMs(): number | undefined {
-    return this.readCpuMs(2)
+  readMainThreadCpuMs(): number | undefined {
+    return this.cpuMsIn(2)
   }
 
   close(): void {
@@ -61,7 +61,7 @@ export class UsageReader {
   }
 
   /** Fields 14 and 15 of proc(5), counted behind the command name, which may hold anything. */
-  private readCpuMs(file: 1 | 2): number | undefined {
+  private cpuMsIn(file: 1 | 2): number | undefined {
     const text = this.text(file)
     if (text === undefined) return undefined
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 13)

@@ -61,8 +61,8 @@ interface Slot {
 const maxJobs = 1500
 /** Beyond `size`, one that nobody has used for so long ends. */
 const maxIdleMs = 60_000
-/** Jobs of a moment may use a second together before anybody sees it; the ulimit is 10 s higher. */
-const cpuReadEvery = 50
+/** Jobs of a moment, each of less than 25 ms; the ulimit leaves 10 s beyond the share of a whole job. */
+const cpuReadEvery = 20
 /** Growth of a process over its start, past which a fresh one is cheaper to trust. */
 const maxGrowthBytes = 100 * 1024 ** 2
 /** Spares are started so long after a job has begun or ended: what it needs comes first. */
@@ -174,7 +174,7 @@ export class SandboxPool {
 
   /** Looked at now: right after a job its isolate is still being taken down. */
   private isFit({ process, startedResidentBytes }: Slot): boolean {
-    const residentBytes = process.residentBytes()
+    const residentBytes = process.readResidentBytes()
     return residentBytes === undefined
       ? // Where the system does not tell, the event of its end does.
         process.isRunning
@@ -184,6 +184,8 @@ export class SandboxPool {
   private release(slot: Slot, isReusable: boolean): void {
     slot.state = 'free'
     slot.jobs += 1
+    // Of a job of more than a moment it has been read.
+    if (slot.jobs % cpuReadEvery === 0) slot.process.readCpuMs()
     slot.idleSince = performance.now()
     // Moves it to the end: the order of the set is the order of last use.
     if (this.slots.delete(slot)) this.slots.add(slot)
@@ -196,8 +198,6 @@ export class SandboxPool {
   }
 
   private isWorn(slot: Slot): boolean {
-    // A job of more than a moment has been looked at.
-    if (slot.jobs % cpuReadEvery === 0) slot.process.cpuMs()
     // The ulimit counts the whole life of the process: leave a whole job's share.
     return slot.jobs >= maxJobs || slot.process.lastCpuMs > this.maxCpuMs
   }
@@ -300,7 +300,7 @@ export class SandboxPool {
     this.started += 1
     const slot: Slot = {
       process,
-      startedResidentBytes: process.residentBytes() ?? 0,
+      startedResidentBytes: process.readResidentBytes() ?? 0,
       projectId: undefined,
       state: 'free',
       jobs: 0,

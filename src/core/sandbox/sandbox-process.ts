@@ -117,24 +117,26 @@ export class SandboxProcess {
 
   /** Asks the system as well, which knows of an end before the event has come to us. */
   get isRunning(): boolean {
-    return this.isAlive && (this.usage === undefined || this.usage.residentBytes() !== undefined)
+    return (
+      this.isAlive && (this.usage === undefined || this.usage.readResidentBytes() !== undefined)
+    )
   }
 
   /** Undefined where the system does not tell, or when it is gone. */
-  residentBytes(): number | undefined {
-    return this.exit ? undefined : this.usage?.residentBytes()
+  readResidentBytes(): number | undefined {
+    return this.exit ? undefined : this.usage?.readResidentBytes()
   }
 
   /** Of all threads since its start; undefined where the system does not tell, or when it is gone. */
-  cpuMs(): number | undefined {
-    const used = this.exit ? undefined : this.usage?.cpuMs()
+  readCpuMs(): number | undefined {
+    const used = this.exit ? undefined : this.usage?.readCpuMs()
     this.lastCpuMs = used ?? this.lastCpuMs
     return used
   }
 
   /** Of the thread where scripts run; undefined where the system does not tell, or when it is gone. */
-  mainThreadCpuMs(): number | undefined {
-    return this.exit ? undefined : this.usage?.mainThreadCpuMs()
+  readMainThreadCpuMs(): number | undefined {
+    return this.exit ? undefined : this.usage?.readMainThreadCpuMs()
   }
 
   send(kind: number, id: number, text: string): void {

@@ -104,6 +104,28 @@ describe('reuse', () => {
     expect(await pidOf('shop')).not.toBe(before)
   })
 
+  it('counts no CPU time against a job that others before it have used', async () => {
+    await open()
+    const spin = (ms: number) => body(`for (const end = Date.now() + ${ms}; Date.now() < end;);`)
+    await runScript(pool, spin(500))
+    const before = await pidOf('shop')
+    resultOf(await runScript(pool, spin(100), { limits: { cpuMs: 300, runningMs: 300 } }))
+    expect(await pidOf('shop')).toBe(before)
+  })
+
+  it('replaces a process that has used its CPU time', async () => {
+    await open({ maxCpuMs: 1 })
+    const before = await pidOf('shop')
+    await runScript(pool, body('for (const end = Date.now() + 200; Date.now() < end;);'))
+    expect(await pidOf('shop')).not.toBe(before)
+  })
+
+  it('replaces one that has used it in jobs of a moment', async () => {
+    await open({ maxCpuMs: 1 })
+    const before = await pidOf('shop')
+    await expect.poll(() => pidOf('shop'), { interval: 1 }).not.toBe(before)
+  })
+
   it('keeps no more than its size, and ends what was idle longest', async () => {
     await open({ size: 2, warm: 0 })
     const first = await pidOf('a')

@@ -60,7 +60,12 @@ describe.runIf(process.platform === 'linux').each(confinerKinds)('behind %s', (k
       limits: { runningMs: 200 },
       onStarted: (sandbox) => (pid = sandbox.pid),
     })
-    expect(errorOf(ran).code).toBe('timeout')
+    expect(errorOf(ran)).toMatchObject({
+      code: 'timeout',
+      message: 'execution timeout: the script ran longer than 200 ms and could not be interrupted',
+    })
+    const busy = await runScript(pool, body('for (;;);'), { limits: { cpuMs: 200 } })
+    expect(errorOf(busy).code).toBe('cpu_limit')
     expect(ran.outcome.usage.peakMemoryBytes).toBeGreaterThan(20e6)
     // Behind walls the process ends a moment after the one that put them up.
     await expect.poll(() => isProcessAlive(pid)).toBe(false)

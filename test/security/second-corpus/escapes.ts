@@ -6,7 +6,8 @@ export const escapes = [
     'ctx.log.constructor("return process")()',
     'ctx.duckdb.query.constructor("return process.env")()',
     'ctx.duckdb.query.constructor.constructor("return process.mainModule")()',
-    'ctx.constructor.constructor("return process")()',
+    'ctx.job.constructor.constructor("return process")()',
+    'Object.getOwnPropertyDescriptor(ctx, "job").get.constructor("return process")()',
     'Object.getPrototypeOf(ctx.runAnalysis).constructor("return process")()',
     'console.log.constructor("return this")().process.env',
     'ctx.datasource.shop.query.constructor("return require")()("fs")',
@@ -109,6 +110,8 @@ export const escapes = [
     }
     stolen.length = 0
     const call = ctx.metadata.get('x')
+    ctx.log.info(ctx.job.id, ctx.analysis.name, ctx.project.id, ctx.now)
+    const rows = ctx.datasource.shop.stream('select 1')
     const taken = stolen.length
     return [taken, (stolen.length, true)]`,
     [0, true],

@@ -15,7 +15,7 @@ const trialText = `({ default: async (params, ctx) => {
   ctx.log.info('text', 1, { a: 1 })
   await ctx.metadata.get('key')
   await ctx.datasource.a.query('select 1')
-  return { rows: [{ a: 1, b: 'text', c: null, d: true, e: undefined }] }
+  return { at: ctx.now, rows: [{ a: 1, b: 'text', c: null, d: true, e: undefined }] }
 } })`
 const trialContext = JSON.stringify({ datasources: ['a'], job: {}, analysis: {}, project: {} })
 
@@ -27,19 +27,19 @@ const trialContext = JSON.stringify({ datasources: ['a'], job: {}, analysis: {},
  */
 export async function makeBridgeCache(): Promise<Buffer> {
   // As in channel.ts; and a built sandbox has the cache.
-  const { setImmediate: nextTurn } = process.getBuiltinModule('node:timers/promises')
   const { Script, createContext } = process.getBuiltinModule('node:vm')
   const script = new Script(bridgeCode, bridgeOptions)
   const realm = createContext()
   const enter = script.runInContext(realm) as Enter
-  const post: Post = (kind, id) => {
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
+  const post: Post = (kind, id, _name, text) => {
     if (kind === posts.call) setImmediate(() => enter(entries.deliver, id, true, 'null'))
+    else if (kind === posts.done) resolve()
+    else if (kind === posts.failed) reject(new Error(text))
   }
   enter(entries.begin, post, 100, 1000)
   const namespace: unknown = new Script(trialText).runInContext(realm)
   enter(entries.run, namespace, trialContext, '{}', Number.MAX_SAFE_INTEGER, 1000)
-  // Its promises settle in between.
-  await nextTurn()
-  await nextTurn()
+  await ended
   return script.createCachedData()
 }

@@ -16,7 +16,7 @@ export function makeCalls(
     readonly maxInFlight: number
     readonly maxSleeps: number
     readonly maxChars: number
-    /** Operations that a script calls by another name. */
+    /** Operations that a script calls by another name; has no prototype. */
     readonly calledNames: Readonly<Record<string, string>>
   },
 ) {

@@ -3,6 +3,8 @@ import type { Call, Post } from './calls.ts'
 import type { Log } from './log.ts'
 import type { Primordials } from './primordials.ts'
 
+type Known = Omit<ScriptContext, 'datasources'> & { readonly datasource: object }
+
 /**
  * Builds `ctx`; frozen, and made of the script's own realm only. Parts that many scripts never ask for
  * are made when one does. Objects have no prototype: V8 then gives them no shape, which in a fresh
@@ -29,7 +31,6 @@ export function makeContext(
     // Not an array: its elements could be caught by setters of the script.
     post(limits.postProgress, 0, '', '[' + bounded + ',' + p.stringify(text) + ']')
   }
-  type Known = Omit<ScriptContext, 'datasources'> & { readonly datasource: object }
   let known: Known | undefined
   const about = () => {
     if (!known) {
