@@ -62,8 +62,8 @@ const script = (${textOf(makeScript)})(p, encode, errors, {
 })
 p.define(global, 'console', log.console, false)
 const contextOf = (aboutText, stopAt) => {
-  const datasources = (declared) => (${textOf(makeDatasources)})(p, calls.call, errors, declared)
-  return (${textOf(makeContext)})(p, post, calls.call, log, datasources, aboutText, { __proto__: null, postProgress: ${posts.progress}, stopAt })
+  const datasourcesOf = (declared) => (${textOf(makeDatasources)})(p, calls.call, errors, declared)
+  return (${textOf(makeContext)})(p, post, calls.call, log, datasourcesOf, aboutText, { __proto__: null, postProgress: ${posts.progress}, stopAt })
 }
 return (entry, a, b, c, d, e, f) => {
   switch (entry) {
