@@ -16,6 +16,7 @@ import type { Context } from '../../src/core/context.ts'
 import { openDatabase } from '../../src/core/database/index.ts'
 import { backUp, repositoryPath } from '../support/backup.ts'
 import { type TestContext, openTestContext } from '../support/core-context.ts'
+import { descendantsOf, survivors } from '../support/descendants.ts'
 import { startKiln } from '../support/kiln.ts'
 import { startOwnPostgres } from '../support/own-postgres.ts'
 import { startPostgresProxy } from '../support/postgres-proxy.ts'
@@ -96,7 +97,10 @@ let killed: number | undefined
 function killOnce(pid: number | undefined): void {
   if (pid === undefined || killed === pid) return
   killed = pid
+  const backends = descendantsOf(pid)
   process.kill(pid, 'SIGKILL')
+  // They would work on for a moment, and the backup is a short one.
+  for (const backend of survivors(backends)) process.kill(backend, 'SIGKILL')
 }
 
 describe('of a server', () => {

@@ -81,9 +81,13 @@ function lookAtProcesses(): { readonly commands: string[]; readonly inherited: s
     }
   }
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  const serviceCommand = read(service.pid, 'cmdline')
   return {
     commands: pids.map((pid) => read(pid, 'cmdline')),
-    inherited: descendantsOf(service.pid).map((pid) => read(pid, 'environ')),
+    inherited: descendantsOf(service.pid)
+      // Forked a moment ago and not yet another program: it is the service still.
+      .filter((pid) => read(pid, 'cmdline') !== serviceCommand)
+      .map((pid) => read(pid, 'environ')),
   }
 }
 
